@@ -1,0 +1,1 @@
+"""Decisions recorded in one transaction, and the effects that follow them."""

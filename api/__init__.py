@@ -1,0 +1,1 @@
+"""The REST front end: routes, wire schemas, authentication, errors and paging."""

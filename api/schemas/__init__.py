@@ -1,0 +1,1 @@
+"""Wire schemas: what requests may hold and what answers hold."""

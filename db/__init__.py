@@ -1,0 +1,1 @@
+"""Tables, read queries, record writes and projection writes."""

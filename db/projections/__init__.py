@@ -1,0 +1,1 @@
+"""What a decision writes to the tables of its area."""

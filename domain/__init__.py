@@ -1,0 +1,1 @@
+"""Pure rules: states, transitions, deadlines. Instants and ids are arguments."""

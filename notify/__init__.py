@@ -1,0 +1,1 @@
+"""Delivery channels and message templates."""

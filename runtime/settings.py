@@ -1,0 +1,118 @@
+"""The environment, read once per process by its composition root and passed on as typed values."""
+
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+APP_ROLE = "summit_app"
+"""The database role of API and worker: it owns nothing and cannot bypass row-level security."""
+
+MIN_SECRET_LENGTH = 32
+
+
+class PostgresSettings(BaseSettings):
+    """Where the database is; `host` may be the directory of a unix socket."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTGRES_", extra="ignore", frozen=True)
+
+    host: str = "localhost"
+    port: int = Field(default=5432, ge=1, le=65535)
+    db: str = "summit"
+    user: str = "postgres"
+    password: SecretStr = SecretStr("")
+
+    def conninfo(self, role: str | None = None) -> str:
+        """A libpq URI; with `role` the session runs as that role from its first statement."""
+        if self.host.startswith("/"):
+            host = quote(self.host, safe="")
+        else:
+            host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"postgresql://{self._credentials()}@{host}:{self.port}/{_quote(self.db)}{_options(role, '?')}"
+
+    def sqlalchemy_url(self, role: str | None = None) -> str:
+        """The same for SQLAlchemy with psycopg, which wants a socket directory as a query argument."""
+        if self.host.startswith("/"):
+            place = f"/{_quote(self.db)}?host={_quote(self.host)}&port={self.port}{_options(role, '&')}"
+        else:
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            place = f"{host}:{self.port}/{_quote(self.db)}{_options(role, '?')}"
+        return f"postgresql+psycopg://{self._credentials()}@{place}"
+
+    def _credentials(self) -> str:
+        password = self.password.get_secret_value()
+        return _quote(self.user) + (f":{_quote(password)}" if password else "")
+
+
+class Settings(BaseSettings):
+    """Everything else. Only the API needs `secret`, so its absence is refused there and not here."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", frozen=True)
+
+    port: int = Field(default=3100, validation_alias="PORT", ge=1, le=65535)
+    host: str = Field(default="127.0.0.1", validation_alias="SUMMIT_HOST")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", validation_alias="LOG_LEVEL")
+    allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list, validation_alias="ALLOWED_ORIGINS")
+
+    redis_host: str | None = Field(default=None, validation_alias="REDIS_HOST")
+    redis_port: int = Field(default=6379, validation_alias="REDIS_PORT", ge=1, le=65535)
+    redis_password: SecretStr | None = Field(default=None, validation_alias="REDIS_PASSWORD")
+
+    secret: SecretStr | None = Field(default=None, validation_alias="SUMMIT_SECRET")
+    payload_key: SecretStr | None = Field(default=None, validation_alias="SUMMIT_PAYLOAD_KEYS")
+    environment: Literal["development", "production"] = Field(
+        default="development", validation_alias="SUMMIT_ENVIRONMENT"
+    )
+
+    task_queue: str = Field(default="summit", validation_alias="SUMMIT_TASK_QUEUE", min_length=1)
+    sandbox: bool = Field(default=False, validation_alias="SUMMIT_SANDBOX")
+    worker_metrics_port: int = Field(default=9464, validation_alias="SUMMIT_WORKER_METRICS_PORT", ge=1, le=65535)
+
+    db_pool_size: int = Field(default=16, validation_alias="SUMMIT_DB_POOL_SIZE", ge=1)
+    token_minutes: int = Field(default=60, validation_alias="SUMMIT_TOKEN_MINUTES", ge=1)
+    rate_limit_principal: str = Field(default="600/minute", validation_alias="SUMMIT_RATE_LIMIT_PRINCIPAL")
+    rate_limit_public: str = Field(default="120/minute", validation_alias="SUMMIT_RATE_LIMIT_PUBLIC")
+    rate_limit_login: str = Field(default="10/minute", validation_alias="SUMMIT_RATE_LIMIT_LOGIN")
+    max_body_bytes: int = Field(default=1_048_576, validation_alias="SUMMIT_MAX_BODY_BYTES", ge=1024)
+    request_budget_seconds: float = Field(default=8.0, validation_alias="SUMMIT_REQUEST_BUDGET", gt=0)
+    auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
+
+    postgres: PostgresSettings = Field(default_factory=PostgresSettings)
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("redis_host", "redis_password", "secret", "payload_key", mode="before")
+    @classmethod
+    def _blank_is_absent(cls, value: object) -> object:
+        # Compose files pass optional variables on as empty strings.
+        return None if value == "" else value
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SECRET_LENGTH:
+            raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
+        return value
+
+    def require_secret(self) -> str:
+        """The key that signs tokens and cursors; raises ValueError where it is not set."""
+        if self.secret is None:
+            raise ValueError("SUMMIT_SECRET is not set: it signs tokens and must be the same for every API process")
+        return self.secret.get_secret_value()
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _options(role: str | None, joiner: str) -> str:
+    return f"{joiner}options={_quote(f'-c role={role}')}" if role else ""

@@ -1,0 +1,1 @@
+"""Durable shells: they keep state, take one input at a time and sleep until the next deadline."""
