@@ -1,0 +1,1 @@
+"""Schema migrations: Alembic's environment and its revisions."""
