@@ -1,0 +1,102 @@
+"""What a customer account promises: its tier with the channels that come with it, its domains, its fee."""
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from typing import Final
+from zoneinfo import available_timezones
+
+
+class Tier(StrEnum):
+    """What a customer has bought (guide: Support Tiers), the least first."""
+
+    BASIC = "BASIC"
+    PROFESSIONAL = "PROFESSIONAL"
+    ENTERPRISE = "ENTERPRISE"
+    PREMIUM = "PREMIUM"
+
+    @property
+    def rank(self) -> int:
+        """The tier's place in the ladder, from 0; a higher one is never served worse."""
+        return RANK[self]
+
+
+class ContactChannel(StrEnum):
+    """How a request reached the desk."""
+
+    EMAIL = "EMAIL"
+    PORTAL = "PORTAL"
+    CHAT = "CHAT"
+    PHONE = "PHONE"
+    API = "API"
+
+
+RANK: Final[Mapping[Tier, int]] = {tier: rank for rank, tier in enumerate(Tier)}
+
+CHANNELS: Final[Mapping[Tier, frozenset[ContactChannel]]] = {
+    Tier.BASIC: frozenset({ContactChannel.EMAIL, ContactChannel.PORTAL}),
+    Tier.PROFESSIONAL: frozenset({ContactChannel.EMAIL, ContactChannel.PORTAL, ContactChannel.CHAT}),
+    Tier.ENTERPRISE: frozenset(ContactChannel),
+    Tier.PREMIUM: frozenset(ContactChannel),
+}
+"""The channels on which a customer of a tier may ask (guide: Support Tiers); the desk may record any."""
+
+UNUSUAL_DECIMALS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
+    **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+"""Currencies of ISO 4217 whose smallest unit is not a hundredth."""
+
+LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+LONGEST_DOMAIN: Final = 253
+
+
+def decimals(currency: str) -> int:
+    """How many decimals an amount in `currency` has."""
+    return UNUSUAL_DECIMALS.get(currency, 2)
+
+
+def money(amount: Decimal, currency: str) -> Decimal:
+    """`amount` with exactly the decimals of its currency. Raises ValueError where that would lose something."""
+    exact = amount.quantize(Decimal(1).scaleb(-decimals(currency)))
+    if exact != amount:
+        raise ValueError(f"{currency} has {decimals(currency)} decimals")
+    return exact
+
+
+def domain_name(text: str) -> str:
+    """A mail domain in the one form in which domains are compared: ASCII (IDNA), lower case. Raises ValueError."""
+    try:
+        name = text.strip().rstrip(".").encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        raise ValueError("is not a domain name") from None
+    labels = name.split(".")
+    if len(name) > LONGEST_DOMAIN or len(labels) < 2 or not all(LABEL.fullmatch(label) for label in labels):
+        raise ValueError("is not a domain name")
+    return name
+
+
+def distinct(domains: Iterable[str]) -> list[str]:
+    """The domains in the order given, each once."""
+    return list(dict.fromkeys(domains))
+
+
+def domain_of(email: str) -> str:
+    """The domain of an address, in the form in which accounts hold theirs."""
+    return domain_name(email.rpartition("@")[2])
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The IANA names that a customer, a person or a calendar may have."""
+    return frozenset(available_timezones())
+
+
+def time_zone(name: str) -> str:
+    """`name`, when it is an IANA time zone. Raises ValueError."""
+    if name not in time_zones():
+        raise ValueError("is not an IANA time zone")
+    return name
