@@ -1,1 +1,1 @@
-
+"""The `summit` command: what people do beside the REST interface."""
