@@ -45,3 +45,8 @@ def wake_id(revision: int) -> str:
 def effect_id(workflow: str, revision: int, n: int) -> str:
     """The child workflow that carries out the n-th effect of a decision."""
     return f"{workflow}/{revision}/{n}"
+
+
+def opening_id(ticket_id: UUID) -> UUID:
+    """The first comment of a follow-up ticket: the reply that opened it."""
+    return derived_id(ticket_id, "opening")

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 
 class Frozen(BaseModel):
@@ -15,9 +15,17 @@ class Frozen(BaseModel):
 
 
 class Command(Frozen):
-    """What somebody asks of a process; each kind names itself in `type`."""
+    """What somebody asks of a process; each kind names itself in `type`.
+
+    Only the fields that were set travel, so that a patch can tell "set to nothing" from "left alone" on the other side.
+    """
 
     type: str
+
+    @model_serializer(mode="wrap")
+    def _only_what_was_set(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        given = self.model_fields_set | {"type"}
+        return {name: value for name, value in serialise(self).items() if name in given}
 
 
 class Wake(Command):

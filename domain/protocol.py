@@ -77,12 +77,13 @@ class Snapshot(Frozen):
 
 
 class Start(Frozen, Generic[C]):
-    """A process workflow's argument: the creating message, or the snapshot to go on from."""
+    """A process workflow's argument: the creating message, or the snapshot to go on from with effects perhaps not yet started."""
 
     tenant_id: UUID
     process_id: UUID
     message: Message[C] | None = None
     snapshot: Snapshot | None = None
+    effects: tuple[PendingEffect, ...] = ()
 
 
 class Request(Frozen, Generic[C]):

@@ -1,11 +1,11 @@
-"""The only code that row-level security does not bind: look-ups that come before a tenant is known."""
+"""The only code that row-level security does not bind: look-ups before a tenant is known, the auditor, and text search."""
 
 from alembic import op
 
 from migrations.rls import APP_ROLE
 
 revision = "0004_exempt_functions"
-down_revision = "0001_identity"
+down_revision = "0003_processes_and_tickets"
 branch_labels = None
 depends_on = None
 
@@ -34,6 +34,92 @@ FUNCTIONS = {
             order by (d.domain is not null) desc, t.is_default desc
             limit 1
         )
+    $$""",
+    # Tickets whose texts match, of the transaction's tenant only. Text operators are not leakproof, so under row-level
+    # security their index would go unused. A query that matches more than `cap` texts looks at the newest tickets instead,
+    # where matches are dense, and stops after a tenth of the cap.
+    "search_tickets(q text, staff boolean, cap integer)": """
+    returns setof uuid
+    language plpgsql stable as $$
+    declare
+        mine constant uuid := nullif(current_setting('summit.tenant', true), '')::uuid;
+        wanted constant tsquery := websearch_to_tsquery('english', q);
+        found uuid[];
+    begin
+        return query
+            select t.id from support_tickets t
+            where t.tenant_id = mine
+              and t.number = (case when q ~* '^(SUP-)?[0-9]{1,15}$' then regexp_replace(q, '^\\D+', '')::bigint end);
+        return query
+            select t.id from support_tickets t
+            where t.tenant_id = mine and lower(t.customer_email) = lower(q) order by t.created_at desc limit cap;
+        select array_agg(hit.ticket_id) into found from (
+            select s.ticket_id from ticket_search s
+            where s.tenant_id = mine and s.document @@ wanted and (staff or not s.internal)
+            limit cap
+        ) hit;
+        if coalesce(cardinality(found), 0) < cap then
+            return query select distinct u.id from unnest(found) u(id);
+        else
+            return query
+                select t.id from support_tickets t
+                where t.tenant_id = mine and exists (
+                    select from ticket_search s
+                    where s.ticket_id = t.id and s.document @@ wanted and (staff or not s.internal))
+                order by t.created_at desc
+                limit cap / 10;
+        end if;
+    end
+    $$""",
+    # Answered updates; a row that a decision holds is skipped, because that decision confirms it.
+    "confirm_processes(ids uuid[], revisions integer[])": """
+    returns integer
+    language sql as $$
+        with answered as (
+            select p.id, least(a.revision, p.revision) as revision
+            from unnest(ids, revisions) a(id, revision) join processes p on p.id = a.id
+            where p.confirmed_revision < least(a.revision, p.revision)
+            order by p.id
+            for update of p skip locked
+        ), moved as (
+            update processes p set confirmed_revision = a.revision from answered a where p.id = a.id returning 1
+        )
+        select count(*)::integer from moved
+    $$""",
+    # The auditor: processes with a deadline that should have been handled before `due`.
+    "auditor_overdue(due timestamptz, most integer)": """
+    returns table (id uuid, tenant_id uuid, kind text, workflow_id text, due_at timestamptz)
+    language sql stable as $$
+        select p.id, p.tenant_id, p.kind, p.workflow_id, min(d.due_at)
+        from (select * from deadlines where state = 'ARMED' and due_at < due order by due_at limit most) d
+        join processes p on p.id = d.process_id
+        group by p.id
+        order by min(d.due_at)
+    $$""",
+    # The auditor: processes with a revision that nobody has confirmed since `before`.
+    "auditor_unconfirmed(before timestamptz, most integer)": """
+    returns table (id uuid, tenant_id uuid, kind text, workflow_id text)
+    language sql stable as $$
+        select p.id, p.tenant_id, p.kind, p.workflow_id from processes p
+        where p.confirmed_revision < p.revision and p.touched_at < before
+        order by p.touched_at
+        limit most
+    $$""",
+    # The auditor's rolling sweep over processes that are still open and have rested since `before`.
+    "auditor_open(after uuid, before timestamptz, most integer)": """
+    returns table (id uuid, tenant_id uuid, kind text, workflow_id text)
+    language sql stable as $$
+        select p.id, p.tenant_id, p.kind, p.workflow_id from processes p
+        where not p.final and p.id > after and p.touched_at < before
+        order by p.id
+        limit most
+    $$""",
+    # The auditor and `summit reconcile`: what Postgres knows of these workflows.
+    "auditor_known(workflow_ids text[])": """
+    returns table (workflow_id text, id uuid, tenant_id uuid, revision integer, confirmed_revision integer, final boolean)
+    language sql stable as $$
+        select p.workflow_id, p.id, p.tenant_id, p.revision, p.confirmed_revision, p.final from processes p
+        where p.workflow_id = any (workflow_ids)
     $$""",
 }
 

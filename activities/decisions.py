@@ -1,0 +1,68 @@
+"""One attempt at a decision: open its transaction, let the area's rule judge, record, and sort failures by what they mean."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+from pydantic import BaseModel
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from db.decisions import Behind, Database, History, OpenDecision
+from db.statements import Bound
+from domain.process import Decision, Refusal
+from domain.protocol import BUG, UNAVAILABLE, Outcome, Request
+
+log = structlog.get_logger(__name__)
+
+S = TypeVar("S", bound=BaseModel)
+
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, TimeoutError, psycopg.errors.UniqueViolation)
+"""What says that Postgres cannot answer now, or that another attempt got there first; a later attempt may succeed."""
+
+
+@asynccontextmanager
+async def attempt(request: Request[Any]) -> AsyncIterator[None]:
+    """Turn failures into the two kinds that the shell knows: Unavailable, which is tried again, and Bug, which is not."""
+    try:
+        yield
+    except AWAY as error:
+        raise ApplicationError(type(error).__name__, type=UNAVAILABLE) from error
+    except Behind as error:
+        log.error("postgres_behind", workflow_id=request.workflow_id, detail=str(error))
+        activity.metric_meter().create_counter("summit_decisions_behind").add(1)
+        raise ApplicationError(str(error), type=UNAVAILABLE, non_retryable=True) from error
+    except Exception as error:
+        log.exception("decision_broken", workflow_id=request.workflow_id, command=request.command.type)
+        activity.metric_meter().create_counter("summit_decisions_broken").add(1, {"kind": request.kind})
+        raise ApplicationError(f"{type(error).__name__} in a decision", type=BUG, non_retryable=True) from error
+
+
+async def decided(
+    database: Database,
+    request: Request[Any],
+    history: History,
+    rule: Callable[[OpenDecision], Decision[S]],
+    project: Callable[[OpenDecision, Decision[S]], Iterable[Bound]],
+    reads: Sequence[Bound] = (),
+    touches: Sequence[UUID] = (),
+) -> Outcome:
+    """Decide one input in one transaction: what was recorded under its command id, else what `rule` says, projected by `project`.
+
+    Safe to repeat: the command id is looked up, under the process's lock, before anything is judged.
+    """
+    async with attempt(request):
+        async with database.decision(request, history, reads, touches) as opened:
+            if opened.outcome is None:
+                try:
+                    decision = rule(opened)
+                except Refusal as refusal:
+                    opened.refuse(refusal)
+                else:
+                    await opened.record(decision, project(opened, decision))
+        assert opened.outcome is not None
+        return opened.outcome

@@ -1,0 +1,72 @@
+"""The decisions of a ticket, each recorded with its projection in one transaction."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import activity
+
+from activities.decisions import decided
+from db.decisions import Database, History, OpenDecision
+from db.projections.tickets import project_ticket
+from db.statements import Bound
+from db.tables.tickets import ticket_history
+from db.tickets import CREATION, SURROUNDINGS
+from domain.process import Decision
+from domain.protocol import Outcome, Request
+from domain.tickets.decide import Event, decide
+from domain.tickets.model import CreateTicket, Policy, Surroundings, Ticket, TicketCommand
+
+HISTORY: Final = History(ticket_history)
+
+DESCRIPTION_IN_ANSWER: Final = 4096
+"""Characters of description that an answer carries; longer ones the API reads from the projection, to keep histories small."""
+
+
+@dataclass(frozen=True)
+class TicketActivities:
+    """What decides on tickets, over the worker's database."""
+
+    database: Database
+
+    @activity.defn
+    async def decide_ticket(self, request: Request[TicketCommand]) -> Outcome:
+        """Decide one input of a ticket. Safe to repeat: the command id is looked up before anything is judged."""
+        return await decided(self.database, request, HISTORY, rule, project_ticket, reads(request))
+
+
+def reads(request: Request[Any]) -> list[Bound]:
+    """What a decision on a ticket reads beside the recorded outcomes, in the same round trip."""
+    command = request.command
+    values = {
+        "tenant": request.tenant_id,
+        "assignee": getattr(command, "assignee_id", None),
+        "team": getattr(command, "team_id", None),
+    }
+    if isinstance(command, CreateTicket):
+        return [Bound(CREATION, values | {"email": command.customer_email})]
+    return [Bound(SURROUNDINGS, values | {"ticket": request.process_id})]
+
+
+def rule(opened: OpenDecision) -> Decision[Ticket]:
+    """The domain's judgement on what was read."""
+    request, row = opened.request, opened.rows[0] or {}
+    around = Surroundings(
+        policy=Policy(
+            remind_after=timedelta(minutes=row["remind_after_minutes"]),
+            resolve_after=timedelta(minutes=row["resolve_after_minutes"]),
+            reopen_grace=timedelta(minutes=row["reopen_grace_minutes"]),
+        ),
+        number=row.get("number") or 0,
+        account_id=row.get("account_id"),
+        account_tier=row.get("account_tier"),
+        assignee_known=row["assignee_known"],
+        team_known=row["team_known"],
+    )
+    ticket = Ticket.model_validate(opened.snapshot.state) if opened.snapshot.state else None
+    event = Event(at=opened.at, now=opened.now, actor=request.actor)
+    decision = decide(ticket, request.command, event, around, request.process_id)
+    description = getattr(request.command, "description", None) or row.get("description")
+    if description is None or len(description) > DESCRIPTION_IN_ANSWER:
+        return decision
+    return decision.model_copy(update={"answer": {"description": description}})

@@ -1,0 +1,369 @@
+"""The transaction of one decision: what was recorded before, on what to decide now, and everything that must be written with it."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+from pydantic_core import to_json
+from sqlalchemy import Table, bindparam, func, insert, or_, select, text, update
+
+from db.statements import Bound, Statement, json_param
+from db.tables.processes import notifications, processes
+from domain.ids import derived_id, effect_id
+from domain.process import Decision, KeyReused, Refusal
+from domain.protocol import Outcome, PendingEffect, Receipt, RefusalRecord, Request, Snapshot
+
+Connection = AsyncConnection[DictRow]
+
+RECEIPT_TOLERANCE: Final = timedelta(seconds=10)
+"""How far before now the API's receipt instant may lie to count as the instant of the event."""
+
+
+class Behind(Exception):
+    """Postgres knows less than the workflow does: it was restored from a backup, and `summit reconcile --after-restore` must run."""
+
+
+SET_TENANT = Statement(text("select set_config('summit.tenant', :tenant, true)"))
+
+LOCK = Statement(
+    select(processes.c.id, processes.c.revision, processes.c.confirmed_revision, processes.c.final)
+    .where(processes.c.id == func.any(bindparam("ids")))
+    .order_by(processes.c.id)
+    .with_for_update()
+)
+
+ADD_PROCESS = Statement(
+    insert(processes).values(
+        id=bindparam("id"),
+        tenant_id=bindparam("tenant_id"),
+        kind=bindparam("kind"),
+        workflow_id=bindparam("workflow_id"),
+        revision=bindparam("revision"),
+        confirmed_revision=bindparam("confirmed"),
+        final=bindparam("final"),
+    )
+)
+
+MOVE_PROCESS = Statement(
+    update(processes)
+    .where(processes.c.id == bindparam("process"))
+    .values(
+        revision=bindparam("revision"),
+        confirmed_revision=func.greatest(processes.c.confirmed_revision, bindparam("confirmed")),
+        final=bindparam("final"),
+        touched_at=func.clock_timestamp(),
+    )
+)
+
+CONFIRM = Statement(
+    update(processes)
+    .where(processes.c.id == bindparam("process"))
+    .values(confirmed_revision=func.greatest(processes.c.confirmed_revision, bindparam("confirmed")))
+)
+
+KEEP_LEDGER = Statement(
+    text("""
+insert into deadlines (tenant_id, process, process_id, kind, cycle, due_at, owner_id, state, settled_at)
+select :tenant_id, :process, :process_id, r.kind, r.cycle, r.due_at, r.owner_id, r.state, r.settled_at
+from jsonb_to_recordset(cast(:rows as jsonb))
+  as r(kind text, cycle int, due_at timestamptz, owner_id uuid, state text, settled_at timestamptz)
+on conflict (process_id, kind, cycle) do update
+set due_at = excluded.due_at, owner_id = excluded.owner_id, state = excluded.state, settled_at = excluded.settled_at
+where deadlines.state in ('ARMED', 'PAUSED')
+""")
+)
+
+POST_NOTICES = Statement(
+    insert(notifications).from_select(
+        ["id", "tenant_id", "process_id", "revision", "rung", "template", "recipient", "channel", "payload"],
+        text("""
+select r.id, :tenant_id, :process_id, :revision, r.rung, r.template, r.recipient, r.channel, r.payload
+from jsonb_to_recordset(cast(:rows as jsonb))
+  as r(id uuid, rung text, template text, recipient text, channel text, payload jsonb)
+""").columns(),
+    )
+)
+
+
+class History:
+    """The statements of one kind's history table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.recorded = Statement(
+            select(
+                table.c.revision,
+                table.c.command_id,
+                table.c.fingerprint,
+                table.c.at,
+                table.c.snapshot,
+                table.c.effects,
+                table.c.answer,
+            )
+            .where(
+                table.c.process_id == bindparam("process"),
+                or_(table.c.command_id == bindparam("command"), table.c.revision > bindparam("revision")),
+            )
+            .order_by(table.c.revision)
+        )
+        self.record = Statement(
+            insert(table).values(
+                {name: bindparam(name) for name in ("process_id", "revision", "tenant_id", "command", "command_id", "fingerprint")}
+                | {"at": bindparam("at"), "decided_at": bindparam("decided_at")}
+                | {name: json_param(name) for name in ("payload", "actor", "changes", "snapshot", "effects", "answer")}
+            )
+        )
+
+
+def receipt(process_id: UUID, row: DictRow) -> Receipt:
+    """The answer that a history row keeps."""
+    snapshot = row["snapshot"]
+    return Receipt(
+        process_id=process_id,
+        revision=row["revision"],
+        command_id=row["command_id"],
+        fingerprint=row["fingerprint"],
+        at=row["at"],
+        state=snapshot["state"],
+        deadlines=snapshot["deadlines"],
+        answer=row["answer"],
+    )
+
+
+@dataclass
+class OpenDecision:
+    """A decision under way, its process locked.
+
+    `snapshot` is what to decide upon: the workflow's, or the recorded one when Postgres is ahead of it. `outcome` is set when
+    there is nothing left to decide. `rows` holds the first row (or None) of each of the caller's reads, in their order.
+    """
+
+    connection: Connection
+    history: History
+    request: Request[Any]
+    snapshot: Snapshot
+    now: datetime
+    at: datetime
+    fresh: bool
+    confirmed: int
+    missed: tuple[PendingEffect, ...] = ()
+    moved: bool = False
+    outcome: Outcome | None = None
+    rows: list[DictRow | None] = field(default_factory=list)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer with a refusal; nothing is written."""
+        record = RefusalRecord(
+            type=type(refusal).__name__, category=refusal.category, detail=refusal.detail, extra=json.loads(to_json(refusal.extra))
+        )
+        self.outcome = Outcome(snapshot=self.snapshot, effects=self.missed, refusal=record)
+
+    async def record(self, decision: Decision[Any], writes: Iterable[Bound] = ()) -> None:
+        """Write the decision and all that goes with it, and commit. A wake that changes nothing writes nothing."""
+        request, before = self.request, self.snapshot
+        state = decision.state.model_dump(mode="json")
+        if request.command.type == "wake" and (state, decision.deadlines) == (before.state, before.deadlines):
+            self.outcome = Outcome(snapshot=before.model_copy(update={"now": self.now}), effects=self.missed)
+            return
+        self.moved = True
+        snapshot = self._advance(decision, state)
+        effects = tuple(
+            PendingEffect(id=effect_id(request.workflow_id, snapshot.revision, n), effect=effect)
+            for n, effect in enumerate(decision.effects)
+        )
+        run = self.connection.execute
+        for bound in self._bookkeeping(decision, snapshot, effects):
+            await run(bound.statement.text, bound.values)
+        for bound in writes:
+            await run(bound.statement.text, bound.values)
+        answered = Receipt(
+            process_id=request.process_id,
+            revision=snapshot.revision,
+            command_id=request.command_id,
+            fingerprint=request.fingerprint,
+            at=self.at,
+            state=state,
+            deadlines=snapshot.deadlines,
+            answer=decision.answer,
+        )
+        self.outcome = Outcome(snapshot=snapshot, effects=self.missed + effects, receipt=answered)
+
+    def _advance(self, decision: Decision[Any], state: dict[str, Any]) -> Snapshot:
+        armed = [deadline for deadline in decision.deadlines if deadline.state == "ARMED"]
+        first = min(armed, key=lambda deadline: deadline.due_at, default=None)
+        return Snapshot(
+            revision=self.snapshot.revision + 1,
+            state=state,
+            deadlines=decision.deadlines,
+            wake_at=first.due_at if first else None,
+            wake_kind=first.kind if first else "",
+            now=self.now,
+            final=decision.final,
+            details=decision.details,
+            attributes=decision.attributes,
+        )
+
+    def _bookkeeping(
+        self, decision: Decision[Any], snapshot: Snapshot, effects: tuple[PendingEffect, ...]
+    ) -> Iterable[Bound]:
+        request = self.request
+        moved = {
+            "revision": snapshot.revision,
+            "confirmed": snapshot.revision if request.replayable else request.snapshot.revision,
+            "final": snapshot.final,
+        }
+        if self.fresh:
+            identity = {"id": request.process_id, "tenant_id": request.tenant_id, "kind": request.kind}
+            yield Bound(ADD_PROCESS, identity | {"workflow_id": request.workflow_id} | moved)
+        else:
+            yield Bound(MOVE_PROCESS, {"process": request.process_id} | moved)
+        yield Bound(
+            self.history.record,
+            {
+                "process_id": request.process_id,
+                "revision": snapshot.revision,
+                "tenant_id": request.tenant_id,
+                "command": request.command.type,
+                "command_id": request.command_id,
+                "fingerprint": request.fingerprint,
+                "payload": request.command.model_dump_json(),
+                "actor": request.actor.model_dump_json(),
+                "at": self.at,
+                "decided_at": self.now,
+                "changes": to_json(decision.changes).decode(),
+                "snapshot": snapshot.model_dump_json(),
+                "effects": to_json(effects).decode(),
+                "answer": to_json(decision.answer).decode(),
+            },
+        )
+        common = {"tenant_id": request.tenant_id, "process_id": request.process_id}
+        ledger = ledger_rows(self.snapshot, decision, self.at)
+        if ledger:
+            yield Bound(KEEP_LEDGER, common | {"process": request.kind, "rows": to_json(ledger).decode()})
+        if decision.notices:
+            rows = notice_rows(request, snapshot.revision, decision)
+            yield Bound(POST_NOTICES, common | {"revision": snapshot.revision, "rows": to_json(rows).decode()})
+
+
+def ledger_rows(before: Snapshot, decision: Decision[Any], at: datetime) -> list[dict[str, Any]]:
+    """The ledger rows that a decision writes: promises new or moved, those settled, and as CANCELLED those that are simply gone."""
+    old = {(d.kind, d.cycle): d for d in before.deadlines}
+    new = {(d.kind, d.cycle): d for d in decision.deadlines}
+    ended = {(s.kind, s.cycle): s for s in decision.settled}
+    rows = [
+        {"kind": d.kind, "cycle": d.cycle, "due_at": d.due_at, "owner_id": d.owner_id, "state": d.state, "settled_at": None}
+        for key, d in new.items()
+        if old.get(key) != d
+    ]
+    for key in [*ended, *(key for key in old if key not in ended and key not in new)]:
+        was, end = old.get(key), ended.get(key)
+        rows.append(
+            {
+                "kind": key[0],
+                "cycle": key[1],
+                "due_at": was.due_at if was else end and end.settled_at,
+                "owner_id": was.owner_id if was else None,
+                "state": end.state if end else "CANCELLED",
+                "settled_at": end.settled_at if end else at,
+            }
+        )
+    return rows
+
+
+def notice_rows(request: Request[Any], revision: int, decision: Decision[Any]) -> list[dict[str, Any]]:
+    """The outbox rows of a decision; ids are derived, so a repeat would be refused by the primary key rather than sent twice."""
+    rows = []
+    for notice in decision.notices:
+        rung = notice.rung or str(revision)
+        rows.append(
+            {
+                "id": derived_id(request.process_id, rung, notice.template, notice.recipient, notice.channel),
+                "rung": rung,
+                "template": notice.template,
+                "recipient": notice.recipient,
+                "channel": notice.channel,
+                "payload": notice.payload,
+            }
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class Database:
+    """The worker's way to Postgres: one transaction per decision, its statements pipelined into two round trips and the commit."""
+
+    pool: AsyncConnectionPool[Connection]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @asynccontextmanager
+    async def decision(
+        self, request: Request[Any], history: History, reads: Sequence[Bound] = (), touches: Sequence[UUID] = ()
+    ) -> AsyncIterator[OpenDecision]:
+        """Lock the process (and, in id order, the others that the decision touches) and open a decision on it.
+
+        Leaves with everything committed when the caller has recorded or refused, and with nothing written when it raised.
+        """
+        async with self.pool.connection() as connection, connection.pipeline():
+            decision = await self._open(connection, request, history, reads, touches)
+            yield decision
+            if not decision.moved and decision.confirmed < request.snapshot.revision:
+                await connection.execute(
+                    CONFIRM.text, {"process": request.process_id, "confirmed": request.snapshot.revision}
+                )
+            await connection.commit()
+
+    async def _open(
+        self, connection: Connection, request: Request[Any], history: History, reads: Sequence[Bound], touches: Sequence[UUID]
+    ) -> OpenDecision:
+        run = connection.execute
+        await run(SET_TENANT.text, {"tenant": str(request.tenant_id)})
+        locked = await run(LOCK.text, {"ids": sorted({request.process_id, *touches})})
+        known = await run(
+            history.recorded.text,
+            {"process": request.process_id, "command": request.command_id, "revision": request.snapshot.revision},
+        )
+        cursors: list[AsyncCursor[DictRow]] = [await run(read.statement.text, read.values) for read in reads]
+        row = next((found for found in await locked.fetchall() if found["id"] == request.process_id), None)
+        recorded = await known.fetchall()
+        decision = self._judge(connection, history, request, row, recorded)
+        decision.rows = [await cursor.fetchone() for cursor in cursors]
+        return decision
+
+    def _judge(
+        self, connection: Connection, history: History, request: Request[Any], row: DictRow | None, recorded: list[DictRow]
+    ) -> OpenDecision:
+        mine = request.snapshot
+        theirs = row["revision"] if row else 0
+        if theirs < mine.revision:
+            raise Behind(f"Postgres has {request.workflow_id} at revision {theirs}, its workflow is at {mine.revision}.")
+        now = max(instant for instant in (request.now, request.armed, mine.now, self.clock()) if instant)
+        received = request.received_at
+        decision = OpenDecision(
+            connection=connection,
+            history=history,
+            request=request,
+            snapshot=mine,
+            now=now,
+            at=received if received and now - RECEIPT_TOLERANCE <= received <= now else now,
+            fresh=row is None,
+            confirmed=row["confirmed_revision"] if row else 0,
+        )
+        ahead = [found for found in recorded if found["revision"] > mine.revision]
+        if ahead:
+            decision.snapshot = Snapshot.model_validate(ahead[-1]["snapshot"])
+            decision.missed = tuple(PendingEffect.model_validate(e) for found in ahead for e in found["effects"])
+        same = next((found for found in recorded if found["command_id"] == request.command_id), None)
+        if same and same["fingerprint"] != request.fingerprint:
+            decision.refuse(KeyReused())
+        elif same:
+            decision.outcome = Outcome(
+                snapshot=decision.snapshot, effects=decision.missed, receipt=receipt(request.process_id, same)
+            )
+        return decision

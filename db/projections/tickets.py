@@ -1,0 +1,158 @@
+"""What a decision on a ticket writes: its row, its comments and their search documents, as statements with values."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pydantic_core import to_json
+from sqlalchemy import bindparam, cast, insert, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Text
+
+from db.decisions import OpenDecision
+from db.statements import Bound, Statement, json_param
+from db.tables.tickets import support_tickets, ticket_comments
+from domain.ids import opening_id
+from domain.process import Decision
+from domain.tickets.lifecycle import FINAL
+from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Ticket
+
+MOVING: Final = (
+    "status",
+    "status_since",
+    "subject",
+    "priority",
+    "severity",
+    "category",
+    "sla_tier",
+    "assignee_id",
+    "team_id",
+    "first_response_at",
+    "resolved_at",
+    "closed_at",
+    "reopens",
+    "updated_at",
+    "version",
+)
+FIXED: Final = (
+    "id",
+    "number",
+    "customer_email",
+    "channel",
+    "account_id",
+    "requester_id",
+    "follow_up_of",
+    "created_at",
+)
+
+_MOVING_VALUES: Final = {name: bindparam(name) for name in (*MOVING, "next_deadline_at", "next_deadline_kind")} | {
+    "tags": cast(bindparam("tags"), ARRAY(Text)),
+    "fields": json_param("fields"),
+}
+
+ADD_TICKET = Statement(
+    insert(support_tickets).values(
+        _MOVING_VALUES | {name: bindparam(name) for name in (*FIXED, "tenant_id", "description")}
+    )
+)
+MOVE_TICKET = Statement(update(support_tickets).where(support_tickets.c.id == bindparam("ticket")).values(_MOVING_VALUES))
+DESCRIBE_TICKET = Statement(
+    update(support_tickets).where(support_tickets.c.id == bindparam("ticket")).values(description=bindparam("description"))
+)
+ADD_COMMENT = Statement(
+    insert(ticket_comments).values(
+        {
+            name: bindparam(name)
+            for name in (
+                "id",
+                "tenant_id",
+                "ticket_id",
+                "revision",
+                "author_id",
+                "author_name",
+                "author_role",
+                "body",
+                "internal",
+                "created_at",
+            )
+        }
+    )
+)
+INDEX_TEXT = Statement(
+    text("""
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
+values (:tenant_id, :ticket_id, :source_id, :internal,
+        setweight(to_tsvector('english', :title), 'A') || setweight(to_tsvector('english', :body), 'B'))
+on conflict (ticket_id, source_id) do update set document = excluded.document
+""")
+)
+REINDEX_TICKET = Statement(
+    text("""
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
+select tenant_id, id, id, false,
+       setweight(to_tsvector('english', subject), 'A') || setweight(to_tsvector('english', description), 'B')
+from support_tickets where id = :ticket
+on conflict (ticket_id, source_id) do update set document = excluded.document
+""")
+)
+
+
+def project_ticket(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator[Bound]:
+    """The writes of one decision, in an order that foreign keys accept."""
+    command = opened.request.command
+    tenant = {"tenant_id": opened.request.tenant_id}
+    ticket = decision.state
+    if isinstance(command, CreateTicket):
+        fixed = {name: getattr(ticket, name) for name in FIXED}
+        yield Bound(ADD_TICKET, tenant | fixed | moving(decision) | {"description": command.description})
+        yield index(tenant, ticket, ticket.id, ticket.subject, command.description)
+        if command.opening:
+            yield from written(opened, ticket, opening_id(ticket.id), command.opening, internal=False)
+        return
+    yield Bound(MOVE_TICKET, {"ticket": ticket.id} | moving(decision))
+    if isinstance(command, ChangeTicket) and command.description is not None:
+        yield Bound(DESCRIBE_TICKET, {"ticket": ticket.id, "description": command.description})
+    if {"subject", "description"} & decision.changes.keys():
+        yield Bound(REINDEX_TICKET, {"ticket": ticket.id})
+    if isinstance(command, AddComment):
+        yield from written(opened, ticket, command.comment_id, command.body, internal=command.internal)
+
+
+def moving(decision: Decision[Ticket]) -> dict[str, Any]:
+    """The columns that any decision may move."""
+    ticket = decision.state
+    first = decision.deadlines[0] if decision.deadlines and ticket.status not in FINAL else None
+    return {name: getattr(ticket, name) for name in MOVING} | {
+        "tags": list(ticket.tags),
+        "fields": to_json(ticket.fields).decode(),
+        "next_deadline_at": first.due_at if first else None,
+        "next_deadline_kind": first.kind if first else None,
+    }
+
+
+def written(opened: OpenDecision, ticket: Ticket, comment_id: Any, body: str, *, internal: bool) -> Iterator[Bound]:
+    """A comment's row and its search document."""
+    actor = opened.request.actor
+    tenant = {"tenant_id": opened.request.tenant_id}
+    occurred = getattr(opened.request.command, "occurred_at", None)
+    yield Bound(
+        ADD_COMMENT,
+        tenant
+        | {
+            "id": comment_id,
+            "ticket_id": ticket.id,
+            "revision": opened.snapshot.revision + 1,
+            "author_id": actor.id,
+            "author_name": actor.name,
+            "author_role": actor.role,
+            "body": body,
+            "internal": internal,
+            "created_at": occurred or opened.at,
+        },
+    )
+    yield index(tenant, ticket, comment_id, "", body, internal=internal)
+
+
+def index(tenant: dict[str, Any], ticket: Ticket, source: Any, title: str, body: str, *, internal: bool = False) -> Bound:
+    """The search document of a ticket or of one comment."""
+    values = {"ticket_id": ticket.id, "source_id": source, "internal": internal, "title": title, "body": body}
+    return Bound(INDEX_TEXT, tenant | values)

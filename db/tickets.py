@@ -1,0 +1,32 @@
+"""Ticket queries. Statements are built once; the caller owns the transaction."""
+
+from sqlalchemy import text
+
+from db.statements import Statement
+
+POLICY_COLUMNS = "t.remind_after_minutes, t.resolve_after_minutes, t.reopen_grace_minutes"
+KNOWN_COLUMNS = """
+  exists (select from users u where u.id = cast(:assignee as uuid) and u.role <> 'CUSTOMER' and u.active) as assignee_known,
+  exists (select from teams m where m.id = cast(:team as uuid)) as team_known"""
+
+CREATION = Statement(
+    text(f"""
+select {POLICY_COLUMNS}, {KNOWN_COLUMNS},
+  nextval(format('ticket_numbers.%I', t.id)::regclass) as number, a.id as account_id, a.tier as account_tier
+from tenants t
+left join customer_accounts a on a.id = coalesce(
+  (select u.account_id from users u where lower(u.email) = lower(:email) and u.role = 'CUSTOMER'),
+  (select d.account_id from account_domains d where d.tenant_id = t.id and d.domain = lower(split_part(:email, '@', 2))))
+where t.id = :tenant
+""")  # noqa: S608 - the pieces are constants of this module
+)
+"""What the creation of a ticket reads: settings, the next number, and the customer's account, by user or by domain."""
+
+SURROUNDINGS = Statement(
+    text(f"""
+select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, s.description
+from tenants t left join support_tickets s on s.id = :ticket
+where t.id = :tenant
+""")  # noqa: S608 - the pieces are constants of this module
+)
+"""What any other decision on a ticket reads."""

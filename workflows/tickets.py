@@ -1,0 +1,50 @@
+"""A ticket's life: its messages. Everything durable is in Process."""
+
+from temporalio import workflow
+
+from workflows.process import Process
+
+with workflow.unsafe.imports_passed_through():
+    from activities.tickets import TicketActivities
+    from domain.protocol import CREATE_UPDATE, Ended, Message, Receipt, Start
+    from domain.tickets.model import AddComment, ChangeTicket, CreateTicket
+
+
+@workflow.defn(name="ticket")
+class TicketWorkflow(Process):
+    """One ticket, from its creation to CLOSED or CANCELLED."""
+
+    kind = "ticket"
+    decision = TicketActivities.decide_ticket
+
+    @workflow.init
+    def __init__(self, start: Start[CreateTicket]) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: Start[CreateTicket]) -> Ended:
+        """Live until the ticket is final."""
+        return await self.live()
+
+    @workflow.update(name=CREATE_UPDATE)
+    async def create(self) -> Receipt:
+        """Wait for the outcome of the creating command."""
+        return await self.created()
+
+    @workflow.update
+    async def change(self, message: Message[ChangeTicket]) -> Receipt:
+        """Change fields, assignment or status."""
+        return await self.handle(message)
+
+    @workflow.update
+    async def comment(self, message: Message[AddComment]) -> Receipt:
+        """Add a comment, and move the ticket with it if asked."""
+        return await self.handle(message)
+
+    @change.validator
+    def validate_change(self, message: Message[ChangeTicket]) -> None:
+        self.admit(message)
+
+    @comment.validator
+    def validate_comment(self, message: Message[AddComment]) -> None:
+        self.admit(message)

@@ -1,0 +1,41 @@
+"""Every timeout, retry policy and limit of the shells, by name."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.common import Priority, RetryPolicy
+from temporalio.workflow import ParentClosePolicy
+
+ROLL_OVER_EVENTS: Final = 400
+"""Events after which a history continues as new: a replay of so many takes about 0.2 s."""
+
+_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=2)
+)
+
+UPDATE_ATTEMPT: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=3),
+    "schedule_to_close_timeout": timedelta(seconds=8),
+    "local_retry_threshold": timedelta(seconds=10),
+    "retry_policy": _RETRY,
+}
+"""One attempt at deciding an update: no longer than its caller waits."""
+
+TIMER_ATTEMPT: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=3),
+    "schedule_to_close_timeout": timedelta(seconds=3),
+    "local_retry_threshold": timedelta(seconds=10),
+    "retry_policy": _RETRY,
+}
+"""One attempt at a creation, a timer or a signal: within one workflow task, so that an outage costs few events; then back off."""
+
+EFFECT_OPTIONS: Final[dict[str, Any]] = {
+    "parent_close_policy": ParentClosePolicy.ABANDON,
+    "priority": Priority(priority_key=2),
+}
+"""Effects outlive the process that asked for them."""
+
+
+def back_off(attempts: int) -> timedelta:
+    """The pause after so many failed attempts: 1 s, doubling, 30 s at most."""
+    return timedelta(seconds=min(30, 2 ** min(attempts, 5)))
