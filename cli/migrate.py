@@ -40,3 +40,8 @@ def migrate() -> None:
         typer.echo(f"Postgres at {owner.host}:{owner.port} refuses: {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo(f"Database {owner.db} is up to date.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the sub-command."""
+    app.command()(migrate)

@@ -49,6 +49,11 @@ def up(
     raise typer.Exit(asyncio.run(_Up(plan(files, chosen)).run()))
 
 
+def register(app: typer.Typer) -> None:
+    """Add the sub-command."""
+    app.command()(up)
+
+
 class _Up:
     """One run, from the first start to the clean stop."""
 

