@@ -3,7 +3,9 @@
 SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
-STAMP := $(VENV)/.installed
+RUN := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test check fmt bench chaos lock
@@ -11,7 +13,7 @@ STAMP := $(VENV)/.installed
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-up: setup ## start everything here, with demo data, until Ctrl-C
+up: $(RUN) ## start everything here, with demo data, until Ctrl-C
 	$(PY) -m cli.main up
 
 test: setup ## run the whole test suite on servers of its own
@@ -40,15 +42,20 @@ lock: ## compile the hashed requirements from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra install --extra dev --universal --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements-dev.txt
 
-setup: $(STAMP)
+setup: $(DEV)
 
-$(STAMP): requirements-dev.txt pyproject.toml
-	@python=""; \
-	for name in python3 python3.13 python3.12 python3.11 python; do \
-	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
-	done; \
-	if [ -z "$$python" ]; then echo "Summit needs Python 3.11 or newer, and none was found." >&2; exit 1; fi; \
-	if [ ! -x $(PY) ]; then echo "Creating $(VENV) with $$($$python --version)"; $$python -m venv $(VENV); fi
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+$(PY):
+	@for name in python3 python3.13 python3.12 python3.11 python; do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Creating $(VENV) with $$($$name --version)"; exec $$name -m venv $(VENV); fi; \
+	done; echo "Summit needs Python 3.11 or newer, and none was found." >&2; exit 1
+
+# Without compiling: imports do that as they go, and a first `make up` needs half of the packages only.
+$(RUN): requirements.txt pyproject.toml | $(PY)
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUN)
+	$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
