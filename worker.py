@@ -54,11 +54,11 @@ async def serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = await connect(settings, telemetry(settings))
     await ensure_search_attributes(client)
-    async with decision_pool(settings.postgres.conninfo(APP_ROLE), settings.db_pool_size) as pool:
-        async with make_worker(client, Database(pool), settings):
-            log.info("worker_ready", task_queue=settings.task_queue)
-            await stop.wait()
-            log.info("worker_stopping")
+    pool = decision_pool(settings.postgres.conninfo(APP_ROLE), settings.db_pool_size)
+    async with pool, make_worker(client, Database(pool), settings):
+        log.info("worker_ready", task_queue=settings.task_queue)
+        await stop.wait()
+        log.info("worker_stopping")
 
 
 def main() -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -21,7 +22,14 @@ log = structlog.get_logger(__name__)
 
 S = TypeVar("S", bound=BaseModel)
 
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, TimeoutError, psycopg.errors.UniqueViolation)
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    OSError,
+    TimeoutError,
+    psycopg.errors.UniqueViolation,
+)
 """What says that Postgres cannot answer now, or that another attempt got there first; a later attempt may succeed."""
 
 
@@ -42,27 +50,37 @@ async def attempt(request: Request[Any]) -> AsyncIterator[None]:
         raise ApplicationError(f"{type(error).__name__} in a decision", type=BUG, non_retryable=True) from error
 
 
-async def decided(
-    database: Database,
-    request: Request[Any],
-    history: History,
-    rule: Callable[[OpenDecision], Decision[S]],
-    project: Callable[[OpenDecision, Decision[S]], Iterable[Bound]],
-    reads: Sequence[Bound] = (),
-    touches: Sequence[UUID] = (),
-) -> Outcome:
-    """Decide one input in one transaction: what was recorded under its command id, else what `rule` says, projected by `project`.
+@dataclass(frozen=True)
+class Area(Generic[S]):
+    """What one kind of process brings to the decision: its rule, what that reads, and what the decision writes.
+
+    `touches` names the other processes that a command concerns; their rows are locked too, in id order.
+    """
+
+    kind: str
+    state: type[S]
+    commands: TypeAdapter[Any]
+    history: History
+    rule: Callable[[OpenDecision], Decision[S]]
+    project: Callable[[OpenDecision, Decision[S]], Iterable[Bound]]
+    reads: Callable[[Request[Any]], Sequence[Bound]] = lambda _: ()
+    touches: Callable[[Request[Any]], Sequence[UUID]] = lambda _: ()
+
+
+async def decided(database: Database, area: Area[S], request: Request[Any]) -> Outcome:
+    """Decide one input in one transaction: what was recorded under its command id, else what the area's rule says.
 
     Safe to repeat: the command id is looked up, under the process's lock, before anything is judged.
     """
     async with attempt(request):
-        async with database.decision(request, history, reads, touches) as opened:
+        async with database.decision(request, area.history, area.reads(request), area.touches(request)) as opened:
             if opened.outcome is None:
                 try:
-                    decision = rule(opened)
+                    decision = area.rule(opened)
                 except Refusal as refusal:
                     opened.refuse(refusal)
                 else:
-                    await opened.record(decision, project(opened, decision))
-        assert opened.outcome is not None
+                    await opened.record(decision, area.project(opened, decision))
+        if opened.outcome is None:
+            raise AssertionError("a decision left its transaction without an outcome")
         return opened.outcome

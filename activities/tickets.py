@@ -6,18 +6,16 @@ from typing import Any, Final
 
 from temporalio import activity
 
-from activities.decisions import decided
+from activities.decisions import Area, decided
 from db.decisions import Database, History, OpenDecision
 from db.projections.tickets import project_ticket
 from db.statements import Bound
 from db.tables.tickets import ticket_history
-from db.tickets import CREATION, SURROUNDINGS
+from db.tickets.surroundings import CREATION, SURROUNDINGS
 from domain.process import Decision
 from domain.protocol import Outcome, Request
 from domain.tickets.decide import Event, decide
-from domain.tickets.model import CreateTicket, Policy, Surroundings, Ticket, TicketCommand
-
-HISTORY: Final = History(ticket_history)
+from domain.tickets.model import TICKET_COMMAND, CreateTicket, Policy, Surroundings, Ticket, TicketCommand
 
 DESCRIPTION_IN_ANSWER: Final = 4096
 """Characters of description that an answer carries; longer ones the API reads from the projection, to keep histories small."""
@@ -32,7 +30,7 @@ class TicketActivities:
     @activity.defn
     async def decide_ticket(self, request: Request[TicketCommand]) -> Outcome:
         """Decide one input of a ticket. Safe to repeat: the command id is looked up before anything is judged."""
-        return await decided(self.database, request, HISTORY, rule, project_ticket, reads(request))
+        return await decided(self.database, TICKETS, request)
 
 
 def reads(request: Request[Any]) -> list[Bound]:
@@ -70,3 +68,14 @@ def rule(opened: OpenDecision) -> Decision[Ticket]:
     if description is None or len(description) > DESCRIPTION_IN_ANSWER:
         return decision
     return decision.model_copy(update={"answer": {"description": description}})
+
+
+TICKETS: Final = Area(
+    kind="ticket",
+    state=Ticket,
+    commands=TICKET_COMMAND,
+    history=History(ticket_history),
+    rule=rule,
+    project=project_ticket,
+    reads=reads,
+)

@@ -15,7 +15,12 @@ def decision_pool(conninfo: str, size: int) -> AsyncConnectionPool[AsyncConnecti
     return AsyncConnectionPool(
         conninfo,
         connection_class=AsyncConnection[DictRow],
-        kwargs={"row_factory": dict_row, "connect_timeout": 3, "prepare_threshold": 2, "application_name": "summit-worker"},
+        kwargs={
+            "row_factory": dict_row,
+            "connect_timeout": 3,
+            "prepare_threshold": 2,
+            "application_name": "summit-worker",
+        },
         min_size=min(4, size),
         max_size=size,
         timeout=WAIT,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
 from pydantic_core import to_json
 from sqlalchemy import Table, bindparam, func, insert, or_, select, text, update
@@ -18,7 +18,7 @@ from db.statements import Bound, Statement, json_param
 from db.tables.processes import notifications, processes
 from domain.ids import derived_id, effect_id
 from domain.process import Decision, KeyReused, Refusal
-from domain.protocol import Outcome, PendingEffect, Receipt, RefusalRecord, Request, Snapshot
+from domain.protocol import Outcome, PendingEffect, Receipt, Record, RefusalRecord, Request, Snapshot
 
 Connection = AsyncConnection[DictRow]
 
@@ -98,15 +98,7 @@ class History:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.recorded = Statement(
-            select(
-                table.c.revision,
-                table.c.command_id,
-                table.c.fingerprint,
-                table.c.at,
-                table.c.snapshot,
-                table.c.effects,
-                table.c.answer,
-            )
+            select(table)
             .where(
                 table.c.process_id == bindparam("process"),
                 or_(table.c.command_id == bindparam("command"), table.c.revision > bindparam("revision")),
@@ -115,7 +107,10 @@ class History:
         )
         self.record = Statement(
             insert(table).values(
-                {name: bindparam(name) for name in ("process_id", "revision", "tenant_id", "command", "command_id", "fingerprint")}
+                {
+                    name: bindparam(name)
+                    for name in ("process_id", "revision", "tenant_id", "command", "command_id", "fingerprint")
+                }
                 | {"at": bindparam("at"), "decided_at": bindparam("decided_at")}
                 | {name: json_param(name) for name in ("payload", "actor", "changes", "snapshot", "effects", "answer")}
             )
@@ -154,6 +149,7 @@ class OpenDecision:
     fresh: bool
     confirmed: int
     missed: tuple[PendingEffect, ...] = ()
+    adopted: tuple[dict[str, Any], ...] = ()
     moved: bool = False
     outcome: Outcome | None = None
     rows: list[DictRow | None] = field(default_factory=list)
@@ -161,16 +157,23 @@ class OpenDecision:
     def refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal; nothing is written."""
         record = RefusalRecord(
-            type=type(refusal).__name__, category=refusal.category, detail=refusal.detail, extra=json.loads(to_json(refusal.extra))
+            type=type(refusal).__name__,
+            category=refusal.category,
+            detail=refusal.detail,
+            extra=json.loads(to_json(refusal.extra)),
         )
-        self.outcome = Outcome(snapshot=self.snapshot, effects=self.missed, refusal=record)
+        self._conclude(self.snapshot, refusal=record)
+
+    def repeat(self, row: DictRow) -> None:
+        """Answer with what was recorded for the same command; nothing is written."""
+        self._conclude(self.snapshot, repeat=receipt(self.request.process_id, row))
 
     async def record(self, decision: Decision[Any], writes: Iterable[Bound] = ()) -> None:
         """Write the decision and all that goes with it, and commit. A wake that changes nothing writes nothing."""
         request, before = self.request, self.snapshot
         state = decision.state.model_dump(mode="json")
         if request.command.type == "wake" and (state, decision.deadlines) == (before.state, before.deadlines):
-            self.outcome = Outcome(snapshot=before.model_copy(update={"now": self.now}), effects=self.missed)
+            self._conclude(before.model_copy(update={"now": self.now}))
             return
         self.moved = True
         snapshot = self._advance(decision, state)
@@ -183,17 +186,19 @@ class OpenDecision:
             await run(bound.statement.text, bound.values)
         for bound in writes:
             await run(bound.statement.text, bound.values)
-        answered = Receipt(
-            process_id=request.process_id,
-            revision=snapshot.revision,
+        record = Record(
             command_id=request.command_id,
             fingerprint=request.fingerprint,
             at=self.at,
-            state=state,
-            deadlines=snapshot.deadlines,
             answer=decision.answer,
+            changes=decision.changes,
+            settled=decision.settled,
+            notices=decision.notices,
         )
-        self.outcome = Outcome(snapshot=snapshot, effects=self.missed + effects, receipt=answered)
+        self._conclude(snapshot, effects, record=record)
+
+    def _conclude(self, snapshot: Snapshot, effects: tuple[PendingEffect, ...] = (), **end: Any) -> None:
+        self.outcome = Outcome(snapshot=snapshot, effects=self.missed + effects, adopted=self.adopted, **end)
 
     def _advance(self, decision: Decision[Any], state: dict[str, Any]) -> Snapshot:
         armed = [deadline for deadline in decision.deadlines if deadline.state == "ARMED"]
@@ -258,20 +263,28 @@ def ledger_rows(before: Snapshot, decision: Decision[Any], at: datetime) -> list
     new = {(d.kind, d.cycle): d for d in decision.deadlines}
     ended = {(s.kind, s.cycle): s for s in decision.settled}
     rows = [
-        {"kind": d.kind, "cycle": d.cycle, "due_at": d.due_at, "owner_id": d.owner_id, "state": d.state, "settled_at": None}
+        {
+            "kind": d.kind,
+            "cycle": d.cycle,
+            "due_at": d.due_at,
+            "owner_id": d.owner_id,
+            "state": d.state,
+            "settled_at": None,
+        }
         for key, d in new.items()
         if old.get(key) != d
     ]
     for key in [*ended, *(key for key in old if key not in ended and key not in new)]:
         was, end = old.get(key), ended.get(key)
+        settled_at = end.settled_at if end else at
         rows.append(
             {
                 "kind": key[0],
                 "cycle": key[1],
-                "due_at": was.due_at if was else end and end.settled_at,
+                "due_at": was.due_at if was else settled_at,
                 "owner_id": was.owner_id if was else None,
                 "state": end.state if end else "CANCELLED",
-                "settled_at": end.settled_at if end else at,
+                "settled_at": settled_at,
             }
         )
     return rows
@@ -320,7 +333,12 @@ class Database:
             await connection.commit()
 
     async def _open(
-        self, connection: Connection, request: Request[Any], history: History, reads: Sequence[Bound], touches: Sequence[UUID]
+        self,
+        connection: Connection,
+        request: Request[Any],
+        history: History,
+        reads: Sequence[Bound],
+        touches: Sequence[UUID],
     ) -> OpenDecision:
         run = connection.execute
         await run(SET_TENANT.text, {"tenant": str(request.tenant_id)})
@@ -337,12 +355,19 @@ class Database:
         return decision
 
     def _judge(
-        self, connection: Connection, history: History, request: Request[Any], row: DictRow | None, recorded: list[DictRow]
+        self,
+        connection: Connection,
+        history: History,
+        request: Request[Any],
+        row: DictRow | None,
+        recorded: list[DictRow],
     ) -> OpenDecision:
         mine = request.snapshot
         theirs = row["revision"] if row else 0
         if theirs < mine.revision:
-            raise Behind(f"Postgres has {request.workflow_id} at revision {theirs}, its workflow is at {mine.revision}.")
+            raise Behind(
+                f"Postgres has {request.workflow_id} at revision {theirs}, its workflow is at {mine.revision}."
+            )
         now = max(instant for instant in (request.now, request.armed, mine.now, self.clock()) if instant)
         received = request.received_at
         decision = OpenDecision(
@@ -359,11 +384,10 @@ class Database:
         if ahead:
             decision.snapshot = Snapshot.model_validate(ahead[-1]["snapshot"])
             decision.missed = tuple(PendingEffect.model_validate(e) for found in ahead for e in found["effects"])
+            decision.adopted = tuple(json.loads(to_json(found)) for found in ahead)
         same = next((found for found in recorded if found["command_id"] == request.command_id), None)
         if same and same["fingerprint"] != request.fingerprint:
             decision.refuse(KeyReused())
         elif same:
-            decision.outcome = Outcome(
-                snapshot=decision.snapshot, effects=decision.missed, receipt=receipt(request.process_id, same)
-            )
+            decision.repeat(same)
         return decision

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.elements import Cast, ClauseElement
 
-DIALECT: Final = PGDialect_psycopg()
+DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
 class Statement:
@@ -22,7 +22,7 @@ class Statement:
         constants = [name for name, value in compiled.params.items() if value is not None]
         if constants:
             raise ValueError(f"A statement compiled once takes only named parameters, not the constants {constants}.")
-        self.text = cast(LiteralString, str(compiled))
+        self.text: LiteralString = cast("Any", str(compiled))
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,3 @@ class Bound:
 def json_param(name: str) -> Cast[Any]:
     """A JSONB parameter that takes text already serialised (pydantic does that far faster than an adapter would)."""
     return sql_cast(bindparam(name, type_=Text()), JSONB)
-
-
-

@@ -8,6 +8,8 @@ from functools import cache
 from typing import Final
 from zoneinfo import available_timezones
 
+from domain.process import Invalid
+
 
 class Tier(StrEnum):
     """What a customer has bought (guide: Support Tiers), the least first."""
@@ -100,3 +102,19 @@ def time_zone(name: str) -> str:
     if name not in time_zones():
         raise ValueError("is not an IANA time zone")
     return name
+
+
+class FeeNotInCurrency(Invalid):
+    """The fee has more decimals than its currency."""
+
+    def __init__(self, currency: str) -> None:
+        detail = f"{currency} has {decimals(currency)} decimals"
+        super().__init__(detail + ".", [{"pointer": "/monthlyFee", "code": "decimals", "detail": detail}])
+
+
+def fee(amount: Decimal, currency: str) -> Decimal:
+    """A monthly fee that its currency can express. Raises FeeNotInCurrency."""
+    try:
+        return money(amount, currency)
+    except ValueError:
+        raise FeeNotInCurrency(currency) from None

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import SerializeAsAny
 
 from domain.identity import SYSTEM, Actor
-from domain.process import Command, Deadline, Effect, Frozen
+from domain.process import Change, Command, Deadline, Effect, Frozen, Notice, Settlement
 
 C = TypeVar("C", bound=Command)
 
@@ -108,13 +108,16 @@ class Request(Frozen, Generic[C]):
     replayable: bool = False
 
 
-class Outcome(Frozen):
-    """What a decision answers to the shell: the snapshot to adopt, effects still to start, and the caller's receipt or refusal."""
+class Record(Frozen):
+    """What a decision wrote beside its snapshot. It stands in Temporal's history, so that a restored Postgres can be told again."""
 
-    snapshot: Snapshot
-    effects: tuple[PendingEffect, ...] = ()
-    receipt: "Receipt | None" = None
-    refusal: RefusalRecord | None = None
+    command_id: str
+    fingerprint: str
+    at: datetime
+    answer: dict[str, Any] = {}
+    changes: dict[str, Change] = {}
+    settled: tuple[Settlement, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 class Receipt(Frozen):
@@ -130,11 +133,39 @@ class Receipt(Frozen):
     answer: dict[str, Any] = {}
 
 
+class Outcome(Frozen):
+    """What a decision answers to the shell: the snapshot to adopt, the effects still to start, and one of four ends.
+
+    `record` says that the input was decided now, `repeat` that it had been decided before, `refusal` that the rules turned it down;
+    none of them, that there was nothing to do. `adopted` holds the history rows that the shell had not heard of.
+    """
+
+    snapshot: Snapshot
+    effects: tuple[PendingEffect, ...] = ()
+    record: Record | None = None
+    repeat: Receipt | None = None
+    refusal: RefusalRecord | None = None
+    adopted: tuple[dict[str, Any], ...] = ()
+
+    def receipt(self, process_id: UUID) -> Receipt | None:
+        """The caller's answer; None when the input was refused or had nothing to do."""
+        if self.repeat or not self.record:
+            return self.repeat
+        record, snapshot = self.record, self.snapshot
+        return Receipt(
+            process_id=process_id,
+            revision=snapshot.revision,
+            command_id=record.command_id,
+            fingerprint=record.fingerprint,
+            at=record.at,
+            state=snapshot.state or {},
+            deadlines=snapshot.deadlines,
+            answer=record.answer,
+        )
+
+
 class Ended(Frozen):
     """A process workflow's result."""
 
     revision: int
     state: dict[str, Any]
-
-
-Outcome.model_rebuild()

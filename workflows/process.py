@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
@@ -34,7 +34,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.timing import EFFECT_OPTIONS, ROLL_OVER_EVENTS, TIMER_ATTEMPT, UPDATE_ATTEMPT, back_off
 
-KEYWORDS = {name: SearchAttributeKey.for_keyword(name) for name in ("SupTenant", "SupStatus", "SupSeverity", "SupTier", "SupAssignee", "SupEntity")}
+KEYWORDS = {
+    name: SearchAttributeKey.for_keyword(name) for name in ("SupStatus", "SupSeverity", "SupTier", "SupAssignee")
+}
 FLAGS = {name: SearchAttributeKey.for_bool(name) for name in ("SupBreached",)}
 
 
@@ -83,13 +85,16 @@ class Process:
         outcome = await self._decide(message.command, message.command_id, UPDATE_ATTEMPT, message=message)
         if outcome.refusal:
             raise refused(outcome.refusal)
-        if outcome.receipt is None:
+        receipt = outcome.receipt(self._start.process_id)
+        if receipt is None:
             raise ApplicationError("A decision gave no answer.", type=BUG, non_retryable=True)
-        return outcome.receipt
+        return receipt
 
     async def created(self) -> Receipt:
         """The outcome of the creating command, for the `create` update, which may come long after it."""
-        await workflow.wait_condition(lambda: self._created is not None or self._failure is not None or self._snapshot.revision > 0)
+        await workflow.wait_condition(
+            lambda: self._created is not None or self._failure is not None or self._snapshot.revision > 0
+        )
         if self._failure:
             raise self._failure
         if self._created:
@@ -120,7 +125,9 @@ class Process:
             raise ApplicationError("Neither a creating message nor a snapshot was given.", non_retryable=True)
         for attempts in itertools.count():
             try:
-                outcome = await self._decide(message.command, message.command_id, TIMER_ATTEMPT, message=message, replayable=True)
+                outcome = await self._decide(
+                    message.command, message.command_id, TIMER_ATTEMPT, message=message, replayable=True
+                )
                 break
             except ApplicationError as failure:
                 if failure.type == BUG or self._history_is_long():
@@ -136,7 +143,7 @@ class Process:
             self._failure = refused(outcome.refusal)
             await workflow.wait_condition(workflow.all_handlers_finished)
             raise self._failure
-        self._created = outcome.receipt
+        self._created = outcome.receipt(self._start.process_id)
 
     async def _wait(self) -> bool:
         """Sleep until the armed deadline or a poke (True), or until something else needs the loop (False).
@@ -206,12 +213,16 @@ class Process:
                 replayable=replayable,
             )
             try:
-                outcome = await workflow.execute_local_activity_method(
+                outcome: Outcome = await workflow.execute_local_activity_method(
                     type(self).decision, request, summary=command.type, **attempt
                 )
             except ActivityError as error:
                 cause = error.cause
-                kind = cause.type if isinstance(cause, ApplicationError) and cause.type in (BUG, UNAVAILABLE) else UNAVAILABLE
+                kind = (
+                    cause.type
+                    if isinstance(cause, ApplicationError) and cause.type in (BUG, UNAVAILABLE)
+                    else UNAVAILABLE
+                )
                 raise ApplicationError(str(cause or error), type=kind, non_retryable=True) from error
             self._adopt(outcome)
             return outcome
@@ -239,7 +250,7 @@ class Process:
         new = self._snapshot.attributes
         moved = {name: value for name, value in new.items() if self._attributes.get(name) != value}
         if moved and self._snapshot.revision > 1:
-            workflow.upsert_search_attributes([pair(name, value) for name, value in moved.items()])
+            workflow.upsert_search_attributes([update_of(name, value) for name, value in moved.items()])
         self._attributes = dict(new)
 
     def _history_is_long(self) -> bool:
@@ -261,6 +272,6 @@ def refused(record: RefusalRecord) -> ApplicationError:
     return ApplicationError(record.detail, record, type=REFUSED, non_retryable=True)
 
 
-def pair(name: str, value: str | bool) -> SearchAttributePair[Any]:
-    """A search attribute with its value."""
-    return SearchAttributePair(FLAGS[name] if name in FLAGS else KEYWORDS[name], value)
+def update_of(name: str, value: str | bool) -> SearchAttributeUpdate[Any]:
+    """The change of one search attribute."""
+    return FLAGS[name].value_set(bool(value)) if name in FLAGS else KEYWORDS[name].value_set(str(value))

@@ -44,7 +44,9 @@ FIXED: Final = (
     "created_at",
 )
 
-_MOVING_VALUES: Final = {name: bindparam(name) for name in (*MOVING, "next_deadline_at", "next_deadline_kind")} | {
+_MOVING_VALUES: Final[dict[str, Any]] = {
+    name: bindparam(name) for name in (*MOVING, "next_deadline_at", "next_deadline_kind")
+} | {
     "tags": cast(bindparam("tags"), ARRAY(Text)),
     "fields": json_param("fields"),
 }
@@ -54,9 +56,13 @@ ADD_TICKET = Statement(
         _MOVING_VALUES | {name: bindparam(name) for name in (*FIXED, "tenant_id", "description")}
     )
 )
-MOVE_TICKET = Statement(update(support_tickets).where(support_tickets.c.id == bindparam("ticket")).values(_MOVING_VALUES))
+MOVE_TICKET = Statement(
+    update(support_tickets).where(support_tickets.c.id == bindparam("ticket")).values(_MOVING_VALUES)
+)
 DESCRIBE_TICKET = Statement(
-    update(support_tickets).where(support_tickets.c.id == bindparam("ticket")).values(description=bindparam("description"))
+    update(support_tickets)
+    .where(support_tickets.c.id == bindparam("ticket"))
+    .values(description=bindparam("description"))
 )
 ADD_COMMENT = Statement(
     insert(ticket_comments).values(
@@ -152,7 +158,9 @@ def written(opened: OpenDecision, ticket: Ticket, comment_id: Any, body: str, *,
     yield index(tenant, ticket, comment_id, "", body, internal=internal)
 
 
-def index(tenant: dict[str, Any], ticket: Ticket, source: Any, title: str, body: str, *, internal: bool = False) -> Bound:
+def index(
+    tenant: dict[str, Any], ticket: Ticket, source: Any, title: str, body: str, *, internal: bool = False
+) -> Bound:
     """The search document of a ticket or of one comment."""
     values = {"ticket_id": ticket.id, "source_id": source, "internal": internal, "title": title, "body": body}
     return Bound(INDEX_TEXT, tenant | values)

@@ -37,7 +37,9 @@ support_tickets = Table(
     Column(
         "priority_rank",
         SmallInteger,
-        Computed("case priority when 'URGENT' then 4 when 'HIGH' then 3 when 'MEDIUM' then 2 else 1 end", persisted=True),
+        Computed(
+            "case priority when 'URGENT' then 4 when 'HIGH' then 3 when 'MEDIUM' then 2 else 1 end", persisted=True
+        ),
         nullable=False,
     ),
     Column("severity", Text, nullable=False),
@@ -68,7 +70,8 @@ support_tickets = Table(
     ForeignKeyConstraint(["tenant_id", "team_id"], ["teams.tenant_id", "teams.id"]),
     ForeignKeyConstraint(["tenant_id", "follow_up_of"], ["support_tickets.tenant_id", "support_tickets.id"]),
     CheckConstraint(
-        "status in ('NEW','OPEN','IN_PROGRESS','PENDING_CUSTOMER','PENDING_INTERNAL','RESOLVED','CLOSED','CANCELLED')", name="status"
+        "status in ('NEW','OPEN','IN_PROGRESS','PENDING_CUSTOMER','PENDING_INTERNAL','RESOLVED','CLOSED','CANCELLED')",
+        name="status",
     ),
     CheckConstraint("priority in ('LOW','MEDIUM','HIGH','URGENT')", name="priority"),
     CheckConstraint("severity in ('SEV1','SEV2','SEV3','SEV4')", name="severity"),
@@ -83,13 +86,18 @@ support_tickets = Table(
     Index(
         "ix_support_tickets_deadline",
         "tenant_id",
-        "next_deadline_at",
+        text("coalesce(next_deadline_at, '9999-12-31T00:00:00Z'::timestamptz)"),
         "id",
-        postgresql_where=text("next_deadline_at is not null"),
     ),
     Index("ix_support_tickets_assignee", "tenant_id", "assignee_id", text("created_at desc"), text("id desc")),
     Index("ix_support_tickets_account", "tenant_id", "account_id", text("created_at desc"), text("id desc")),
-    Index("ix_support_tickets_customer", "tenant_id", text("lower(customer_email)"), text("created_at desc"), text("id desc")),
+    Index(
+        "ix_support_tickets_customer",
+        "tenant_id",
+        text("lower(customer_email)"),
+        text("created_at desc"),
+        text("id desc"),
+    ),
     postgresql_with={"fillfactor": "85"},
 )
 
@@ -106,7 +114,9 @@ ticket_comments = Table(
     Column("body", Text, nullable=False),
     Column("internal", Boolean, nullable=False),
     Column("created_at", INSTANT, nullable=False),
-    ForeignKeyConstraint(["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(
+        ["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"
+    ),
     CheckConstraint("author_role in ('CUSTOMER','AGENT','LEAD','ADMIN')", name="author_role"),
     Index("ix_ticket_comments_ticket", "ticket_id", text("created_at desc"), text("id desc")),
 )
@@ -119,7 +129,9 @@ ticket_search = Table(
     Column("source_id", Uuid, primary_key=True, comment="The ticket itself, or one of its comments."),
     Column("internal", Boolean, nullable=False),
     Column("document", TSVECTOR, nullable=False),
-    ForeignKeyConstraint(["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(
+        ["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"
+    ),
     Index("ix_ticket_search_document", "document", postgresql_using="gin"),
     comment="Kept apart from the tickets, so that a ticket's many small changes never touch the text index.",
 )

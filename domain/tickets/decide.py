@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, assert_never
 
-from domain.customers import Tier
+from domain.customers import CHANNELS, Tier
 from domain.identity import SYSTEM, Actor
 from domain.process import (
     Change,
@@ -19,10 +19,21 @@ from domain.process import (
     Stale,
     Wake,
 )
-from domain.tickets.lifecycle import AUTO_CLOSE, AUTO_RESOLVE, FINAL, REMINDER, TicketFinal, deadlines, move, moved
+from domain.tickets.lifecycle import AUTO_RESOLVE, FINAL, REMINDER, TicketFinal, deadlines, move, moved
 from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Surroundings, Ticket
 
-PATCHED: Final = ("status", "priority", "severity", "category", "subject", "sla_tier", "assignee_id", "team_id", "tags", "fields")
+PATCHED: Final = (
+    "status",
+    "priority",
+    "severity",
+    "category",
+    "subject",
+    "sla_tier",
+    "assignee_id",
+    "team_id",
+    "tags",
+    "fields",
+)
 """The fields of the state that PATCH can change; only they move the version. The description is a document, handled beside."""
 
 CUSTOMER_PATCH: Final = frozenset({"status", "reason", "expected_versions", "type"})
@@ -51,7 +62,12 @@ class Draft:
 
     def tell_customer(self, template: str, rung: str | None = None, **payload: Any) -> None:
         self.notices.append(
-            Notice(template=template, recipient=self.ticket.customer_email, rung=rung, payload={"number": self.ticket.number, **payload})
+            Notice(
+                template=template,
+                recipient=self.ticket.customer_email,
+                rung=rung,
+                payload={"number": self.ticket.number, **payload},
+            )
         )
 
     def tell_assignee(self, template: str, actor: Actor, **payload: Any) -> None:
@@ -67,7 +83,11 @@ class Draft:
 
 
 def decide(
-    ticket: Ticket | None, command: CreateTicket | ChangeTicket | AddComment | Wake, event: Event, around: Surroundings, ticket_id: Any
+    ticket: Ticket | None,
+    command: CreateTicket | ChangeTicket | AddComment | Wake,
+    event: Event,
+    around: Surroundings,
+    ticket_id: Any,
 ) -> Decision[Ticket]:
     """What `command` does to `ticket` (None before its creation). Raises Refusal; changes nothing else.
 
@@ -98,7 +118,7 @@ def decide(
 
 def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id: Any) -> Decision[Ticket]:
     """A new ticket; the tier comes from the customer's account when one is known, else from the command, else it is BASIC."""
-    known(command, around)
+    take_in(command, event.actor, around)
     ticket = Ticket(
         id=ticket_id,
         number=around.number,
@@ -124,6 +144,25 @@ def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id:
     draft = Draft(ticket)
     draft.tell_assignee("ticket_assigned", event.actor)
     return conclude(None, draft, event, around)
+
+
+def take_in(command: CreateTicket, actor: Actor, around: Surroundings) -> None:
+    """Refuse a creation that the caller or the customer's tier does not allow; the API asks too, before it starts a process.
+
+    Staff may record any channel; customers ask for themselves, on the channels of their tier (guide: Support Tiers).
+    """
+    known(command, around)
+    if actor.staff:
+        return
+    if command.customer_email.lower() != actor.email.lower():
+        raise Forbidden("Customers can only ask in their own name.")
+    chosen = [name for name in ("sla_tier", "assignee_id", "team_id") if getattr(command, name) is not None]
+    if chosen:
+        raise Forbidden("Customers cannot choose the tier, the assignee or the team.")
+    tier = around.account_tier or Tier.BASIC
+    if command.channel not in CHANNELS[tier]:
+        error = {"pointer": "/channel", "detail": f"is not part of the {tier} tier", "code": "tier"}
+        raise Invalid("The tier has no such channel.", [error], allowedChannels=sorted(CHANNELS[tier]))
 
 
 def admit(draft: Draft, event: Event, around: Surroundings) -> None:
@@ -172,7 +211,7 @@ def change(draft: Draft, command: ChangeTicket, event: Event, around: Surroundin
     if not event.actor.staff and not given <= CUSTOMER_PATCH:
         raise Forbidden("Customers can only reopen or close a resolved ticket.")
     known(command, around)
-    direct = {name: getattr(command, name) for name in PATCHED if name in given and name != "status"}
+    direct: dict[str, Any] = {name: getattr(command, name) for name in PATCHED if name in given and name != "status"}
     ticket = ticket.model_copy(update=direct)
     if ticket.assignee_id and ticket.status is Status.NEW:
         ticket = ticket.model_copy(update=moved(ticket, Status.OPEN, event.at))
@@ -212,7 +251,11 @@ def occurred(command: AddComment, ticket: Ticket, event: Event) -> datetime:
     if command.occurred_at is None:
         return event.at
     if not ticket.created_at <= command.occurred_at <= event.now:
-        error = {"pointer": "/occurredAt", "detail": "must lie between the ticket's creation and now", "code": "out_of_range"}
+        error = {
+            "pointer": "/occurredAt",
+            "detail": "must lie between the ticket's creation and now",
+            "code": "out_of_range",
+        }
         raise Invalid("The comment's instant is out of range.", [error])
     return command.occurred_at
 

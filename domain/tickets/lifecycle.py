@@ -9,7 +9,14 @@ from domain.process import Conflict, Deadline, DeadlineState, Forbidden
 from domain.tickets.model import Policy, Status, Ticket
 
 WORKING: Final = frozenset(
-    {Status.OPEN, Status.IN_PROGRESS, Status.PENDING_CUSTOMER, Status.PENDING_INTERNAL, Status.RESOLVED, Status.CANCELLED}
+    {
+        Status.OPEN,
+        Status.IN_PROGRESS,
+        Status.PENDING_CUSTOMER,
+        Status.PENDING_INTERNAL,
+        Status.RESOLVED,
+        Status.CANCELLED,
+    }
 )
 
 MOVES: Final[Mapping[Status, frozenset[Status]]] = {

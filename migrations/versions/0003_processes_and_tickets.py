@@ -130,7 +130,7 @@ create index ix_support_tickets_account on support_tickets (tenant_id, account_i
 create index ix_support_tickets_assignee on support_tickets (tenant_id, assignee_id, created_at desc, id desc);
 create index ix_support_tickets_created on support_tickets (tenant_id, created_at desc, id desc);
 create index ix_support_tickets_customer on support_tickets (tenant_id, lower(customer_email), created_at desc, id desc);
-create index ix_support_tickets_deadline on support_tickets (tenant_id, next_deadline_at, id) where next_deadline_at is not null;
+create index ix_support_tickets_deadline on support_tickets (tenant_id, coalesce(next_deadline_at, '9999-12-31T00:00:00Z'::timestamptz), id);
 create index ix_support_tickets_priority on support_tickets (tenant_id, priority_rank desc, id desc);
 create index ix_support_tickets_status on support_tickets (tenant_id, status, created_at desc, id desc);
 create index ix_support_tickets_updated on support_tickets (tenant_id, updated_at desc, id desc);

@@ -1,4 +1,4 @@
-"""Ticket queries. Statements are built once; the caller owns the transaction."""
+"""What a decision on a ticket reads, in one statement each. The caller owns the transaction."""
 
 from sqlalchemy import text
 

@@ -1,0 +1,198 @@
+"""The desk's side of tickets: from what a caller sent to a command, and from a recorded answer to a view."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils import compat
+
+from api.auth import Caller
+from api.errors import Refused
+from api.processes import Finished, Kind, Processes
+from api.schemas.tickets import Author, CommentView, NewComment, NewTicket, TicketPatch, TicketView
+from db.engine import tenant_transaction
+from db.tickets.reads import find_description, find_ticket, intake
+from domain.customers import ContactChannel
+from domain.identity import Role
+from domain.ids import command_id, derived_id, fingerprint, opening_id
+from domain.process import Forbidden, NotFound
+from domain.protocol import Message, Receipt
+from domain.tickets.decide import take_in
+from domain.tickets.lifecycle import TicketFinal, allowed
+from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Surroundings
+
+TICKET: Final = Kind(
+    name="ticket",
+    summary=lambda command: f"{command.severity} {command.priority} by {command.channel}",
+    attributes=lambda command: {"SupSeverity": command.severity.value},
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Creates, changes and answers tickets for a caller."""
+
+    processes: Processes
+    engine: AsyncEngine
+
+    async def create(self, body: NewTicket, caller: Caller, key: str | None) -> TicketView:
+        """Open a ticket; under an Idempotency-Key a repeat gets the first one."""
+        channel = body.channel or (ContactChannel.API if caller.actor.staff else ContactChannel.PORTAL)
+        given = body.model_dump(exclude={"tenant_id", "channel"}, exclude_unset=True)
+        command = CreateTicket.model_validate(given | {"channel": channel})
+        if not caller.actor.staff or command.assignee_id or command.team_id:
+            await self._take_in(command, caller)
+        receipt = await self._open(command, caller, key, "POST /api/tickets", fingerprint(body.model_dump_json()))
+        return from_receipt(receipt, body.description)
+
+    async def change(
+        self, ticket_id: UUID, body: TicketPatch, caller: Caller, versions: tuple[int, ...] | None, key: str | None
+    ) -> TicketView:
+        """Change the fields that were sent."""
+        given = body.model_dump(exclude_unset=True)
+        command = ChangeTicket.model_validate(given | ({"expected_versions": versions} if versions is not None else {}))
+        message = self._message(command, caller, key, "PATCH /api/tickets", ticket_id, body)
+        try:
+            receipt = await self.processes.update(TICKET, ticket_id, "change", message)
+        except Finished as finished:
+            await self._seen(ticket_id, caller)
+            raise TicketFinal(Status(finished.state["status"])) from None
+        return from_receipt(receipt, await self._description(receipt, caller))
+
+    async def comment(self, ticket_id: UUID, body: NewComment, caller: Caller, key: str | None) -> CommentView:
+        """Add a comment. A customer's comment on a final ticket opens a follow-up, and belongs to that."""
+        if body.occurred_at is not None and not caller.role.includes(Role.LEAD):
+            raise Forbidden("Dating a comment takes the role LEAD.", required_role=Role.LEAD)
+        message = self._message(self._comment(body), caller, key, "POST comments", ticket_id, body)
+        comment_id = derived_id("comment", message.command_id)
+        message = message.model_copy(update={"command": message.command.model_copy(update={"comment_id": comment_id})})
+        try:
+            receipt = await self.processes.update(TICKET, ticket_id, "comment", message)
+        except Finished as finished:
+            await self._seen(ticket_id, caller)
+            return await self._follow_up(ticket_id, Status(finished.state["status"]), body, caller, key)
+        except Refused as refused:
+            if refused.record.type != TicketFinal.__name__:
+                raise
+            return await self._follow_up(ticket_id, Status.CLOSED, body, caller, key, refused)
+        return comment_view(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+
+    async def _follow_up(
+        self,
+        ticket_id: UUID,
+        status: Status,
+        body: NewComment,
+        caller: Caller,
+        key: str | None,
+        refused: Refused | None = None,
+    ) -> CommentView:
+        if caller.actor.staff or body.internal or body.status:
+            raise refused or TicketFinal(status)
+        old = await self._seen(ticket_id, caller)
+        command = CreateTicket(
+            customer_email=old["customer_email"],
+            subject=old["subject"],
+            description=f"Follow-up to SUP-{old['number']}.",
+            priority=old["priority"],
+            severity=old["severity"],
+            channel=ContactChannel.PORTAL,
+            category=old["category"],
+            follow_up_of=ticket_id,
+            opening=body.body,
+        )
+        route = f"POST /api/tickets/{ticket_id}/comments"
+        receipt = await self._open(command, caller, key, route, fingerprint(body.model_dump_json()))
+        return comment_view(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
+
+    async def _open(self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str) -> Receipt:
+        """Start a ticket's process under an id that its key decides, so that Temporal itself sees a repeat."""
+        principal = str(caller.id)
+        process_id = derived_id(caller.tenant_id, principal, route, key) if key else compat.uuid7()
+        message = Message[CreateTicket](
+            tenant_id=caller.tenant_id,
+            command=command,
+            command_id=command_id(caller.tenant_id, principal, route, process_id, key or "create"),
+            fingerprint=mark,
+            actor=caller.actor,
+            received_at=datetime.now(UTC),
+        )
+        return await self.processes.create(TICKET, process_id, message)
+
+    async def _take_in(self, command: CreateTicket, caller: Caller) -> None:
+        """What the decision will ask, asked before a process is started that would only fail."""
+        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            row = await intake(connection, command.customer_email, command.assignee_id, command.team_id)
+        take_in(command, caller.actor, Surroundings.model_validate(dict(row)))
+
+    async def _seen(self, ticket_id: UUID, caller: Caller) -> Mapping[str, Any]:
+        """The ticket's row, if the caller may see it. Raises NotFound."""
+        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            row = await find_ticket(connection, caller.actor, ticket_id)
+        if row is None:
+            raise NotFound("There is no such ticket.")
+        return row
+
+    async def _description(self, receipt: Receipt, caller: Caller) -> str:
+        if "description" in receipt.answer:
+            return str(receipt.answer["description"])
+        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            return await find_description(connection, receipt.process_id)
+
+    def _comment(self, body: NewComment) -> AddComment:
+        given = body.model_dump(exclude_unset=True, exclude_none=True)
+        return AddComment.model_validate(given | {"comment_id": UUID(int=0)})
+
+    def _message(
+        self, command: Any, caller: Caller, key: str | None, route: str, ticket_id: UUID, body: BaseModel
+    ) -> Message[Any]:
+        identity = command_id(caller.tenant_id, str(caller.id), route, ticket_id, key or secrets.token_hex(16))
+        return Message[Any](
+            tenant_id=caller.tenant_id,
+            command=command,
+            command_id=identity,
+            fingerprint=fingerprint(body.model_dump_json(exclude_unset=True)),
+            actor=caller.actor,
+            received_at=datetime.now(UTC),
+        )
+
+
+def from_receipt(receipt: Receipt, description: str) -> TicketView:
+    """The ticket as a decision left it."""
+    first = receipt.deadlines[0] if receipt.deadlines else None
+    return view(
+        receipt.state
+        | {
+            "description": description,
+            "next_deadline_at": first.due_at if first else None,
+            "next_deadline_kind": first.kind if first else None,
+        }
+    )
+
+
+def view(row: Mapping[str, Any]) -> TicketView:
+    """A ticket's row or state as its callers see it."""
+    fields = {name: row[name] for name in TICKET_FIELDS}
+    derived = {"number": f"SUP-{row['number']}", "allowed_transitions": allowed(Status(row["status"]))}
+    return TicketView.model_validate(fields | derived, by_name=True)
+
+
+TICKET_FIELDS: Final = tuple(name for name in TicketView.model_fields if name not in {"number", "allowed_transitions"})
+
+
+def comment_view(comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime) -> CommentView:
+    """A comment as its author gets it back."""
+    return CommentView(
+        id=comment_id,
+        ticket_id=ticket_id,
+        author=Author(id=caller.id, name=caller.actor.name, role=caller.role),
+        body=body.body,
+        internal=body.internal,
+        created_at=at,
+        updated_at=at,
+        version=1,
+    )

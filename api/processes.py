@@ -1,0 +1,305 @@
+"""The API's way to processes: start and update them, in the face of everything that can be away, within a request's budget."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.confirmations import Confirmations
+from api.errors import Refused, Unavailable
+from db import processes
+from db.engine import tenant_transaction
+from domain.ids import workflow_id
+from domain.process import KeyReused, NotFound
+from domain.protocol import BUG, CREATE_UPDATE, FOREIGN, REFUSED, WAKE_SIGNAL, Message, Receipt, RefusalRecord, Start
+
+log = structlog.get_logger(__name__)
+
+IN_FLIGHT: Final = 5
+"""Updates of one process at a time; beyond ten the server aborts them all."""
+
+TASK_TIMEOUT: Final = timedelta(seconds=5)
+"""How long a process is deaf after its worker was killed in the middle of a decision."""
+
+PASSING: Final = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.ABORTED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.INTERNAL,
+        RPCStatusCode.UNKNOWN,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+    }
+)
+"""What Temporal answers while it restarts, rolls over or is overloaded."""
+
+REVIVED: Final = Counter(
+    "summit_processes_revived", "Workflows that were lost and started again from their row", ["kind"]
+)
+
+SUP_TENANT: Final = SearchAttributeKey.for_keyword("SupTenant")
+SUP_ENTITY: Final = SearchAttributeKey.for_keyword("SupEntity")
+
+
+class Finished(Exception):
+    """The process has come to its end; `state` is its last."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        super().__init__("The process has ended.")
+        self.state = state
+
+
+class Broken(Exception):
+    """A decision failed by our own fault. The process lives on, unchanged."""
+
+
+class Again(Exception):
+    """A later attempt may succeed; `fresh` asks for a new update id, because a failure is kept under the old one."""
+
+    def __init__(self, *, fresh: bool = False) -> None:
+        super().__init__("try again")
+        self.fresh = fresh
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of process as the API starts it: its workflow type, how it is summed up for operators, and its priority."""
+
+    name: str
+    summary: Callable[[Any], str]
+    attributes: Callable[[Any], Mapping[str, str]]
+    priority: int = 1
+
+
+class Processes:
+    """Sends commands to processes and gets their recorded answers.
+
+    Every method raises Unavailable when the budget is used up (the command may still happen: the same key finds it), Refused when the
+    rules said no, KeyReused for another body under the same key, NotFound for an unknown process or another tenant's.
+    """
+
+    def __init__(
+        self, client: Client, engine: AsyncEngine, task_queue: str, budget: float, confirmations: Confirmations
+    ) -> None:
+        self._client = client
+        self._engine = engine
+        self._task_queue = task_queue
+        self._budget = budget
+        self._confirmations = confirmations
+        self._gates: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def create(self, kind: Kind, process_id: UUID, message: Message[Any]) -> Receipt:
+        """Start a process with its creating command and wait for the outcome; a repeat gets the first outcome."""
+
+        async def attempt(_: str) -> Receipt:
+            start = Start[Any](tenant_id=message.tenant_id, process_id=process_id, message=message)
+            operation = self._starting(kind, process_id, start, message)
+            receipt: Receipt = await self._client.execute_update_with_start_workflow(
+                CREATE_UPDATE,
+                start_workflow_operation=operation,
+                id=CREATE_UPDATE,
+                result_type=Receipt,
+                rpc_timeout=timedelta(seconds=self._budget),
+            )
+            return receipt
+
+        return await self._persist(kind, process_id, message, attempt)
+
+    async def update(self, kind: Kind, process_id: UUID, name: str, message: Message[Any]) -> Receipt:
+        """Send a command to a running process; when its workflow is lost, it is revived from its row first."""
+        handle = self._client.get_workflow_handle(workflow_id(kind.name, process_id))
+
+        async def attempt(update_id: str) -> Receipt:
+            receipt: Receipt = await handle.execute_update(
+                name, message, id=update_id, result_type=Receipt, rpc_timeout=timedelta(seconds=self._budget)
+            )
+            return receipt
+
+        async with self._budgeted(), self._gate(process_id):
+            receipt = await self._persist(kind, process_id, message, attempt)
+        self._confirmations.add(process_id, receipt.revision)
+        return receipt
+
+    async def wake(self, kind: str, process_id: UUID, tenant_id: UUID) -> None:
+        """Signal a process to decide now; revives it when its workflow is lost. Raises RPCError when Temporal is away."""
+        handle = self._client.get_workflow_handle(workflow_id(kind, process_id))
+        try:
+            await handle.signal(WAKE_SIGNAL, rpc_timeout=timedelta(seconds=2))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            await self._revive(kind, process_id, tenant_id)
+
+    async def _persist(
+        self, kind: Kind, process_id: UUID, message: Message[Any], attempt: Callable[[str], Any]
+    ) -> Receipt:
+        """Try until there is an answer or the budget is used up."""
+        update_id, pause = message.command_id, 0.02
+        deadline = asyncio.get_running_loop().time() + self._budget
+        async with self._budgeted():
+            while True:
+                # The client turns the cancellation by our timeout into an error of its own, so the clock is asked too.
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise Unavailable
+                try:
+                    receipt = await self._once(kind, process_id, message, attempt, update_id)
+                    break
+                except Again as again:
+                    if again.fresh:
+                        update_id = f"{message.command_id}/{secrets.token_hex(4)}"
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 0.5)
+        if receipt.fingerprint != message.fingerprint:
+            raise KeyReused
+        return receipt
+
+    async def _once(
+        self, kind: Kind, process_id: UUID, message: Message[Any], attempt: Callable[[str], Any], update_id: str
+    ) -> Receipt:
+        try:
+            receipt: Receipt = await attempt(update_id)
+        except WorkflowUpdateFailedError as error:
+            return await self._failed(kind, process_id, message, error, first=update_id == message.command_id)
+        except WorkflowAlreadyStartedError:
+            return await self._look_up(kind, process_id, message)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise Again from None
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return await self._look_up(kind, process_id, message)
+            if error.status in PASSING:
+                raise Again from error
+            raise
+        return receipt
+
+    async def _failed(
+        self, kind: Kind, process_id: UUID, message: Message[Any], error: WorkflowUpdateFailedError, *, first: bool
+    ) -> Receipt:
+        cause = error.cause
+        failure = cause.type if isinstance(cause, ApplicationError) else None
+        if failure == REFUSED and isinstance(cause, ApplicationError):
+            raise Refused(RefusalRecord.model_validate(cause.details[0])) from None
+        if failure == FOREIGN:
+            raise NotFound("There is no such thing.") from None
+        if failure == BUG:
+            # The failure may be one that an earlier try left under this update id; ask once more under another.
+            if first:
+                raise Again(fresh=True) from error
+            raise Broken from error
+        async with tenant_transaction(self._engine, message.tenant_id) as connection:
+            found = await processes.recorded(connection, kind.name, process_id, message.command_id)
+        if found:
+            return found
+        raise Again(fresh=True) from error
+
+    async def _look_up(self, kind: Kind, process_id: UUID, message: Message[Any]) -> Receipt:
+        """No workflow runs under the id: the row says whether it ended, never was, or was lost."""
+        async with tenant_transaction(self._engine, message.tenant_id) as connection:
+            found = await processes.recorded(connection, kind.name, process_id, message.command_id)
+            if found:
+                return found
+            stands = await processes.standing(connection, kind.name, process_id)
+        if stands is None:
+            raise NotFound("There is no such thing.")
+        if stands.final:
+            raise Finished(stands.snapshot.state or {})
+        await self._revive(kind.name, process_id, message.tenant_id)
+        raise Again
+
+    async def _revive(self, kind: str, process_id: UUID, tenant_id: UUID) -> None:
+        """Start a lost workflow from its last recorded outcome. One that *completed* is not revived: Postgres was restored."""
+        async with tenant_transaction(self._engine, tenant_id) as connection:
+            stands = await processes.standing(connection, kind, process_id)
+        if stands is None or stands.final:
+            return
+        start = Start[Any](tenant_id=tenant_id, process_id=process_id, snapshot=stands.snapshot, effects=stands.effects)
+        attributes = TypedSearchAttributes(
+            [SearchAttributePair(SUP_TENANT, str(tenant_id)), SearchAttributePair(SUP_ENTITY, kind)]
+            + [
+                SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+                for name, value in stands.snapshot.attributes.items()
+                if isinstance(value, str)
+            ]
+        )
+        try:
+            await self._client.start_workflow(
+                kind,
+                start,
+                id=workflow_id(kind, process_id),
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=TASK_TIMEOUT,
+                search_attributes=attributes,
+                static_summary="revived from its last recorded outcome",
+                priority=Priority(priority_key=1),
+            )
+        except WorkflowAlreadyStartedError:
+            log.error("process_ahead_of_postgres", workflow_id=workflow_id(kind, process_id))
+            return
+        REVIVED.labels(kind).inc()
+        log.warning("process_revived", workflow_id=workflow_id(kind, process_id), revision=stands.snapshot.revision)
+
+    def _starting(
+        self, kind: Kind, process_id: UUID, start: Start[Any], message: Message[Any]
+    ) -> WithStartWorkflowOperation[Any, Any]:
+        attributes = {"SupTenant": str(message.tenant_id), "SupEntity": kind.name, **kind.attributes(message.command)}
+        return WithStartWorkflowOperation(
+            kind.name,
+            start,
+            id=workflow_id(kind.name, process_id),
+            task_queue=self._task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_timeout=TASK_TIMEOUT,
+            static_summary=kind.summary(message.command),
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in attributes.items()]
+            ),
+            priority=Priority(priority_key=kind.priority),
+        )
+
+    @contextlib.asynccontextmanager
+    async def _budgeted(self) -> AsyncIterator[None]:
+        """At most the budget; what runs out of it is Unavailable."""
+        try:
+            async with asyncio.timeout(self._budget):
+                yield
+        except TimeoutError:
+            raise Unavailable from None
+
+    @contextlib.asynccontextmanager
+    async def _gate(self, process_id: UUID) -> AsyncIterator[None]:
+        """Let few updates of one process be in flight; the others wait here, within their budget."""
+        gate = self._gates.get(process_id)
+        if gate is None:
+            gate = self._gates[process_id] = asyncio.Semaphore(IN_FLIGHT)
+        async with gate:
+            yield

@@ -1,0 +1,216 @@
+"""Tickets on the wire."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from api.schemas.common import (
+    Body,
+    Email,
+    Instant,
+    JsonObject,
+    OwnTenant,
+    Resource,
+    SearchText,
+    View,
+    Word,
+    storable,
+)
+from domain.customers import ContactChannel, Tier
+from domain.tickets.model import Priority, Severity, Status
+
+Subject = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(storable)
+]
+Description = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(storable)]
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(storable)
+]
+
+
+def unique(tags: list[str]) -> list[str]:
+    """Tags in the order given, each once."""
+    return list(dict.fromkeys(tags))
+
+
+Tags = Annotated[list[Word], Field(max_length=50), AfterValidator(unique)]
+
+UNSET: Any = None
+"""The default of a field that may be left out and may not be null."""
+
+SORT = Literal[
+    "createdAt", "-createdAt", "updatedAt", "-updatedAt", "priority", "-priority", "nextDeadline", "-nextDeadline"
+]
+
+EXAMPLE: dict[str, Any] = {
+    "customerEmail": "customer@example.com",
+    "subject": "Unable to access dashboard",
+    "description": "Getting 403 error when accessing /dashboard",
+    "priority": "HIGH",
+    "severity": "SEV2",
+    "channel": "EMAIL",
+    "category": "Technical Issue",
+    "slaTier": "ENTERPRISE",
+}
+
+
+class NewTicket(Body):
+    """A request for help. The account of the customer, when one is known, decides the tier."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    tenant_id: OwnTenant | None = None
+    customer_email: Email
+    subject: Subject
+    description: Description
+    priority: Priority = Priority.MEDIUM
+    severity: Severity = Severity.SEV3
+    channel: ContactChannel | None = None
+    category: Word | None = None
+    sla_tier: Tier | None = None
+    tags: Tags = []
+    fields: JsonObject = {}
+    assignee_id: UUID | None = None
+    team_id: UUID | None = None
+
+
+class TicketPatch(Body):
+    """Only the fields that are sent change; `null` clears category, assignee and team."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "PENDING_CUSTOMER", "assigneeId": None}]})
+
+    status: Status = UNSET
+    priority: Priority = UNSET
+    severity: Severity = UNSET
+    category: Word | None = None
+    subject: Subject = UNSET
+    description: Description = UNSET
+    sla_tier: Tier = UNSET
+    assignee_id: UUID | None = None
+    team_id: UUID | None = None
+    tags: Tags = UNSET
+    fields: JsonObject = UNSET
+    reason: Reason = UNSET
+
+
+class NewComment(Body):
+    """Something said on a ticket, to the customer unless `internal`; `status` moves the ticket in the same decision.
+
+    A LEAD may date a reply that happened earlier with `occurredAt` and a `reason`.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"body": "We found the cause.", "status": "PENDING_CUSTOMER"}]}
+    )
+
+    body: Description
+    internal: bool = False
+    status: Status | None = None
+    occurred_at: Instant | None = None
+    reason: Annotated[Reason | None, Field(validate_default=True)] = None
+
+    @field_validator("reason")
+    @classmethod
+    def _says_why_it_is_dated(cls, reason: str | None, info: ValidationInfo) -> str | None:
+        if reason is None and info.data.get("occurred_at") is not None:
+            raise PydanticCustomError("missing", "must say why, when occurredAt is given")
+        return reason
+
+
+class TicketView(Resource):
+    """A ticket, with the moves that it may make next and its next open promise."""
+
+    number: str = Field(examples=["SUP-1042"])
+    status: Status
+    status_since: datetime
+    customer_email: str
+    subject: str
+    description: str
+    priority: Priority
+    severity: Severity
+    channel: ContactChannel
+    category: str | None
+    sla_tier: Tier
+    tags: list[str]
+    fields: dict[str, Any]
+    account_id: UUID | None
+    requester_id: UUID | None
+    assignee_id: UUID | None
+    team_id: UUID | None
+    follow_up_of: UUID | None
+    first_response_at: datetime | None
+    resolved_at: datetime | None
+    closed_at: datetime | None
+    reopens: int
+    next_deadline_at: datetime | None
+    next_deadline_kind: str | None
+    allowed_transitions: list[Status]
+
+
+class Author(View):
+    """Who wrote a comment."""
+
+    id: UUID | None
+    name: str
+    role: str
+
+
+class CommentView(Resource):
+    """A comment. On a final ticket a customer's comment opens a follow-up: `ticketId` is then the new ticket's."""
+
+    ticket_id: UUID
+    author: Author
+    body: str
+    internal: bool
+
+
+class HistoryActor(View):
+    """Who decided: a user, or Summit itself (no id)."""
+
+    id: UUID | None
+    name: str
+    role: str
+
+
+class HistoryView(View):
+    """One decision: `at` is the instant of the event, `decidedAt` that of its recording."""
+
+    revision: int
+    command: str = Field(examples=["create", "change", "comment", "wake"])
+    actor: HistoryActor
+    at: datetime
+    decided_at: datetime
+    changes: dict[str, Any]
+
+
+class CommentOrder(StrEnum):
+    """The order of a conversation."""
+
+    NEWEST = "-createdAt"
+    OLDEST = "createdAt"
+
+
+class TicketQuery(Body):
+    """Filters, order and page of the ticket list; a repeated filter means any of its values."""
+
+    q: SearchText | None = None
+    status: list[Status] = []
+    severity: list[Severity] = []
+    priority: list[Priority] = []
+    sla_tier: list[Tier] = []
+    category: list[Word] = []
+    channel: list[ContactChannel] = []
+    assignee_id: list[UUID] = []
+    team_id: list[UUID] = []
+    account_id: list[UUID] = []
+    tag: list[Word] = []
+    customer_email: Email | None = None
+    created_from: Instant | None = None
+    created_to: Instant | None = None
+    sort: SORT = "-createdAt"
+    limit: Annotated[int, Field(ge=1, le=100)] = 25
+    cursor: Annotated[str, Field(max_length=500)] | None = None

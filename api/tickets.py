@@ -1,0 +1,167 @@
+"""Tickets over HTTP: aliases in, one call, a view out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session
+from api.desk import view
+from api.errors import refusals
+from api.paging import Page, PageRequest
+from api.responses import reply
+from api.schemas.tickets import (
+    Author,
+    CommentOrder,
+    CommentView,
+    HistoryView,
+    NewComment,
+    NewTicket,
+    TicketPatch,
+    TicketQuery,
+    TicketView,
+)
+from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_history, list_tickets
+from domain.process import Forbidden, KeyReused, NotFound, Stale
+from domain.tickets.lifecycle import IllegalTransition, TicketFinal
+
+router = APIRouter(prefix="/api/tickets", tags=["Tickets"])
+
+TicketId = Annotated[UUID, Path(description="The ticket's id.")]
+Filters = Annotated[TicketQuery, Query()]
+
+HISTORY_SORT: Final = "-revision"
+
+
+@router.post("", status_code=201, response_model=TicketView, responses=refusals(Forbidden, KeyReused))
+async def create_ticket(body: NewTicket, caller: Principal, app: App, key: IdempotencyKey = None) -> Response:
+    """Open a ticket. The tier comes from the customer's account when one is known, else from the body, else it is BASIC."""
+    ticket = await app.desk.create(body, caller, key)
+    return reply(ticket, 201, version=ticket.version, location=f"/api/tickets/{ticket.id}")
+
+
+@router.get("", response_model=Page[TicketView])
+async def search_tickets(query: Filters, caller: Principal, app: App, session: Session) -> Response:
+    """The tickets that the caller may see, filtered, sorted and searched (`q`: words, "phrases", -not, or)."""
+    page = PageRequest(query.limit, query.cursor, app.cursors)
+    rows = await list_tickets(session, caller.actor, filters(query), query.sort, after(page, query.sort), page.count)
+    return reply(page.page(rows, view, query.sort, lambda row: sort_keys(row, query.sort)))
+
+
+@router.get("/{ticket_id}", response_model=TicketView, responses=refusals(NotFound))
+async def get_ticket(ticket_id: TicketId, caller: Principal, session: Session) -> Response:
+    """One ticket, with the moves that are allowed next."""
+    row = found(await find_ticket(session, caller.actor, ticket_id))
+    return reply(view(row), version=row["version"])
+
+
+@router.patch(
+    "/{ticket_id}",
+    response_model=TicketView,
+    responses=refusals(Forbidden, NotFound, IllegalTransition, TicketFinal, Stale, KeyReused),
+)
+async def change_ticket(
+    ticket_id: TicketId, body: TicketPatch, caller: Principal, app: App, versions: IfMatch, key: IdempotencyKey = None
+) -> Response:
+    """Change a ticket's fields; status follows the lifecycle. Customers may only reopen or close what was resolved."""
+    ticket = await app.desk.change(ticket_id, body, caller, versions, key)
+    return reply(ticket, version=ticket.version)
+
+
+@router.post(
+    "/{ticket_id}/comments",
+    status_code=201,
+    response_model=CommentView,
+    responses=refusals(Forbidden, NotFound, IllegalTransition, TicketFinal, KeyReused),
+)
+async def add_comment(
+    ticket_id: TicketId, body: NewComment, caller: Principal, app: App, key: IdempotencyKey = None
+) -> Response:
+    """Say something on a ticket. A customer's comment on a final one opens a follow-up, whose id is then `ticketId`."""
+    comment = await app.desk.comment(ticket_id, body, caller, key)
+    return reply(comment, 201, location=f"/api/tickets/{comment.ticket_id}/comments")
+
+
+@router.get("/{ticket_id}/comments", response_model=Page[CommentView], responses=refusals(NotFound))
+async def get_comments(
+    ticket_id: TicketId, caller: Principal, session: Session, page: PageQuery, sort: CommentOrder = CommentOrder.NEWEST
+) -> Response:
+    """A ticket's conversation; customers see the public part."""
+    found(await find_ticket(session, caller.actor, ticket_id))
+    oldest = sort is CommentOrder.OLDEST
+    seen = page.after(sort)
+    start = (datetime.fromisoformat(seen[0]), UUID(seen[1])) if seen else None
+    rows = await list_comments(session, caller.actor, ticket_id, start, page.count, oldest=oldest)
+    return reply(page.page(rows, comment_view, sort))
+
+
+@router.get("/{ticket_id}/history", response_model=Page[HistoryView], responses=refusals(NotFound))
+async def get_history(ticket_id: TicketId, agent: Agent, session: Session, page: PageQuery) -> Response:
+    """Every decision on a ticket: who, when, and what changed."""
+    found(await find_ticket(session, agent.actor, ticket_id))
+    seen = page.after(HISTORY_SORT)
+    rows = await list_history(session, ticket_id, seen[0] if seen else None, page.count)
+    return reply(page.page(rows, history_view, HISTORY_SORT, lambda row: [row["revision"]]))
+
+
+def found(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The row, which must exist. Raises NotFound."""
+    if row is None:
+        raise NotFound("There is no such ticket.")
+    return row
+
+
+def filters(query: TicketQuery) -> TicketFilters:
+    """The query as the database takes it."""
+    names = (
+        "status",
+        "severity",
+        "priority",
+        "sla_tier",
+        "category",
+        "channel",
+        "assignee_id",
+        "team_id",
+        "account_id",
+    )
+    return TicketFilters(
+        q=query.q,
+        any_of={name: values for name in names if (values := getattr(query, name))},
+        tags=query.tag,
+        customer_email=query.customer_email,
+        created_from=query.created_from,
+        created_to=query.created_to,
+    )
+
+
+def after(page: PageRequest, sort: str) -> list[Any] | None:
+    """The keyset of a cursor, typed as its sort needs it."""
+    values = page.after(sort)
+    if values is None:
+        return None
+    value, ticket_id = values
+    return [value if sort.endswith("priority") else datetime.fromisoformat(value), UUID(ticket_id)]
+
+
+def sort_keys(row: Mapping[str, Any], sort: str) -> list[str | int | None]:
+    """The sort keys of a row, for its cursor."""
+    value = row["sort_key"]
+    return [value if sort.endswith("priority") else value.isoformat(), str(row["id"])]
+
+
+def comment_view(row: Mapping[str, Any]) -> CommentView:
+    """A comment's row as its readers see it."""
+    author = Author(id=row["author_id"], name=row["author_name"], role=row["author_role"])
+    at = row["created_at"]
+    shown = {name: row[name] for name in ("id", "ticket_id", "body", "internal")}
+    return CommentView.model_validate(
+        shown | {"author": author, "created_at": at, "updated_at": at, "version": 1}, by_name=True
+    )
+
+
+def history_view(row: Mapping[str, Any]) -> HistoryView:
+    """A decision as its readers see it."""
+    return HistoryView.model_validate(dict(row), by_name=True)

@@ -1,0 +1,1 @@
+"""Ticket queries: what decisions read, and what the API reads."""

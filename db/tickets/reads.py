@@ -1,0 +1,154 @@
+"""What the API reads of tickets: one, a page of many, their comments and their history."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, bindparam, false, func, literal, or_, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.tables.metadata import INSTANT
+from db.tables.tickets import support_tickets, ticket_comments, ticket_history
+from domain.identity import Actor
+
+MOST_MATCHES: Final = 5_000
+"""Text matches that a search sorts and filters; see search_tickets() in the migrations for what happens beyond."""
+
+T: Final = support_tickets.c
+
+SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
+    "createdAt": T.created_at,
+    "updatedAt": T.updated_at,
+    "priority": T.priority_rank,
+    "nextDeadline": func.coalesce(T.next_deadline_at, text("'9999-12-31T00:00:00Z'::timestamptz"), type_=INSTANT),
+}
+
+COLUMNS: Final = [column for column in support_tickets.c if column.name != "tenant_id"]
+
+INTAKE: Final = text("""
+select a.id as account_id, a.tier as account_tier,
+  exists (select from users u where u.id = :assignee and u.role <> 'CUSTOMER' and u.active) as assignee_known,
+  exists (select from teams m where m.id = :team) as team_known
+from (values (1)) one
+left join customer_accounts a on a.id = coalesce(
+  (select u.account_id from users u where lower(u.email) = lower(:email) and u.role = 'CUSTOMER'),
+  (select d.account_id from account_domains d where d.domain = lower(split_part(:email, '@', 2))))
+""").bindparams(bindparam("assignee", type_=T.assignee_id.type), bindparam("team", type_=T.team_id.type))
+
+DESCRIPTION: Final = select(T.description).where(T.id == bindparam("ticket"))
+
+
+@dataclass(frozen=True)
+class TicketFilters:
+    """What a list is narrowed by; several values of one field mean any of them."""
+
+    q: str | None = None
+    any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    customer_email: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+def seen_by(actor: Actor) -> ColumnElement[bool] | None:
+    """The tickets that an actor may see: None for staff, who see all of their tenant's."""
+    if actor.staff:
+        return None
+    own: list[ColumnElement[bool]] = [func.lower(T.customer_email) == actor.email.lower()]
+    return or_(T.account_id == actor.account_id if actor.account_id else false(), *own)
+
+
+async def find_ticket(connection: AsyncConnection, actor: Actor, ticket_id: UUID) -> dict[str, Any] | None:
+    """One ticket, if the actor may see it."""
+    query = select(*COLUMNS).where(T.id == bindparam("ticket"))
+    visible = seen_by(actor)
+    if visible is not None:
+        query = query.where(visible)
+    row = (await connection.execute(query, {"ticket": ticket_id})).mappings().first()
+    return dict(row) if row else None
+
+
+async def find_description(connection: AsyncConnection, ticket_id: UUID) -> str:
+    """The text of a ticket whose decision was too short on room to answer with it."""
+    found: str | None = (await connection.execute(DESCRIPTION, {"ticket": ticket_id})).scalar()
+    return found or ""
+
+
+async def intake(connection: AsyncConnection, email: str, assignee: UUID | None, team: UUID | None) -> dict[str, Any]:
+    """What a creation will read too: the customer's account, and whether those whom it names exist."""
+    found = await connection.execute(INTAKE, {"email": email, "assignee": assignee, "team": team})
+    return dict(found.mappings().one())
+
+
+async def list_tickets(
+    connection: AsyncConnection,
+    actor: Actor,
+    filters: TicketFilters,
+    sort: str,
+    after: Sequence[Any] | None,
+    count: int,
+) -> list[dict[str, Any]]:
+    """A page of tickets by keyset. `sort` is a key of SORTS, with `-` in front for descending; `after` holds (sort value, id)."""
+    key, descending = SORTS[sort.removeprefix("-")], sort.startswith("-")
+    query = narrowed(select(*COLUMNS, key.label("sort_key")), actor, filters)
+    if after is not None:
+        here, there = tuple_(key, T.id), tuple_(literal(after[0], key.type), literal(after[1], T.id.type))
+        query = query.where(here < there if descending else here > there)
+    order = (key.desc(), T.id.desc()) if descending else (key, T.id)
+    return [dict(row) for row in (await connection.execute(query.order_by(*order).limit(count))).mappings()]
+
+
+def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select[Any]:
+    """The query with every filter applied."""
+    visible = seen_by(actor)
+    if visible is not None:
+        query = query.where(visible)
+    for name, values in filters.any_of.items():
+        column = support_tickets.c[name]
+        query = query.where(column == values[0] if len(values) == 1 else column.in_(values))
+    if filters.tags:
+        query = query.where(T.tags.overlap(list(filters.tags)))
+    if filters.customer_email:
+        query = query.where(func.lower(T.customer_email) == filters.customer_email.lower())
+    if filters.created_from:
+        query = query.where(T.created_at >= filters.created_from)
+    if filters.created_to:
+        query = query.where(T.created_at < filters.created_to)
+    if filters.q:
+        hits = select(func.search_tickets(filters.q, actor.staff, MOST_MATCHES).label("id")).cte("hits")
+        query = query.where(T.id.in_(select(hits.prefix_with("MATERIALIZED").c.id)))
+    return query
+
+
+async def list_comments(
+    connection: AsyncConnection,
+    actor: Actor,
+    ticket_id: UUID,
+    after: tuple[datetime, UUID] | None,
+    count: int,
+    *,
+    oldest: bool,
+) -> list[dict[str, Any]]:
+    """A page of a ticket's comments; customers see the public ones only."""
+    c = ticket_comments.c
+    query = select(ticket_comments).where(c.ticket_id == ticket_id)
+    if not actor.staff:
+        query = query.where(~c.internal)
+    if after is not None:
+        here, there = tuple_(c.created_at, c.id), tuple_(literal(after[0], INSTANT), literal(after[1], c.id.type))
+        query = query.where(here > there if oldest else here < there)
+    order = (c.created_at, c.id) if oldest else (c.created_at.desc(), c.id.desc())
+    return [dict(row) for row in (await connection.execute(query.order_by(*order).limit(count))).mappings()]
+
+
+async def list_history(
+    connection: AsyncConnection, ticket_id: UUID, after: int | None, count: int
+) -> list[dict[str, Any]]:
+    """A page of a ticket's decisions, the newest first."""
+    h = ticket_history.c
+    query = select(h.revision, h.command, h.actor, h.at, h.decided_at, h.changes).where(h.process_id == ticket_id)
+    if after is not None:
+        query = query.where(h.revision < after)
+    return [dict(row) for row in (await connection.execute(query.order_by(h.revision.desc()).limit(count))).mappings()]
