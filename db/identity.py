@@ -14,6 +14,7 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     case,
+    cast,
     delete,
     func,
     insert,
@@ -54,7 +55,7 @@ _after_at = bindparam("after_at", type_=DateTime(timezone=True))
 _after_id = bindparam("after_id", type_=Uuid)
 _q = bindparam("q", type_=Text)
 _roles = bindparam("roles", type_=ARRAY(Text))
-_active = bindparam("active", type_=Boolean)
+_active = cast(bindparam("active"), Boolean)
 
 USER_LIST: Final = (
     select(*USER_COLUMNS, team_ids)

@@ -1,0 +1,95 @@
+"""Composition root of the API: engine, Temporal client, services, routes and the layers around them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from temporalio.client import Client
+
+from api import customers, errors, identity, openapi, permissions, system, tickets
+from api.auditor import Auditor, Gauges
+from api.dependencies import guard
+from api.metrics import Metrics
+from api.middleware import Edge
+from api.records import Answered, on_answered
+from api.services import make_services
+from db.engine import make_engine
+from runtime.settings import Settings
+from runtime.temporal import connect
+
+VERSION: Final = "0.1.0"
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    system.router,
+    identity.router,
+    customers.router,
+    tickets.router,
+)
+"""Every area's routes, with their whole paths."""
+
+EXPOSED: Final = ("ETag", "Location", "Retry-After", "X-Request-Id", "Idempotent-Replayed")
+"""What a page from another origin may read of our answers' headers."""
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Cancel a background loop and wait until it has tidied up."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI:
+    """The application. Nothing is connected before its lifespan; without `temporal` it connects as the settings say."""
+    settings.require_secret()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            engine = make_engine(settings)
+            stack.push_async_callback(engine.dispose)
+            client = temporal or await connect(settings, lazy=True)
+            services = make_services(settings, engine, client, metrics)
+            app.state.services = services
+            auditor = Auditor(
+                engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
+            )
+            for loop in (services.confirmations.run(), auditor.run()):
+                task = asyncio.create_task(loop)
+                stack.push_async_callback(ended, task)
+            yield
+
+    app = FastAPI(
+        title="Summit",
+        version=VERSION,
+        lifespan=lifespan,
+        dependencies=[Depends(guard)],
+        generate_unique_id_function=openapi.operation_id,
+        redirect_slashes=False,
+        redoc_url=None,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    permissions.check(app)
+    errors.install(app)
+    app.add_exception_handler(Answered, on_answered)  # type: ignore[arg-type]
+    openapi.install(app)
+    app.add_middleware(
+        Edge,
+        metrics=metrics,
+        budget_seconds=settings.request_budget_seconds,
+        max_body_bytes=settings.max_body_bytes,
+    )
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
+            expose_headers=EXPOSED,
+            max_age=3600,
+        )
+    return app

@@ -1,0 +1,61 @@
+"""The database constraints that carry rules, each with the refusal that its violation means."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from domain.process import Conflict, Invalid, Refusal
+
+
+class EmailTaken(Conflict):
+    """Somebody in this tenant has the address already."""
+
+    def __init__(self) -> None:
+        super().__init__("A user with this address exists.", errors=[_error("/email", "taken", "is taken")])
+
+
+class DomainTaken(Conflict):
+    """The domain belongs to another account of this tenant."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A domain belongs to at most one account.",
+            errors=[_error("/domains", "taken", "belongs to another account")],
+        )
+
+
+class UnknownReference(Invalid):
+    """A field names something that does not exist, or not for this caller."""
+
+    def __init__(self, pointer: str) -> None:
+        super().__init__("A field names something that does not exist.", [_error(pointer, "unknown", "does not exist")])
+
+
+class AccountOfStaff(Invalid):
+    """Only a customer belongs to an account."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only a CUSTOMER belongs to an account.",
+            [_error("/accountId", "role", "must be null unless role is CUSTOMER")],
+        )
+
+
+def _error(pointer: str, code: str, detail: str) -> dict[str, str]:
+    return {"pointer": pointer, "code": code, "detail": detail}
+
+
+def _unknown(pointer: str) -> Callable[[], Refusal]:
+    return lambda: UnknownReference(pointer)
+
+
+CONSTRAINTS: Final[Mapping[str, Callable[[], Refusal]]] = {
+    "uq_users_tenant_id_lower_email": EmailTaken,
+    "pk_account_domains": DomainTaken,
+    "ck_users_account": AccountOfStaff,
+    "fk_users_tenant_id_account_id": _unknown("/accountId"),
+    "fk_teams_tenant_id_lead_id": _unknown("/leadId"),
+    "fk_team_members_tenant_id_user_id": _unknown("/memberIds"),
+    "fk_team_members_tenant_id_team_id": _unknown("/teamIds"),
+    "fk_customer_accounts_tenant_id_csm_id": _unknown("/csmId"),
+    "fk_customer_accounts_tenant_id_tam_id": _unknown("/tamId"),
+}

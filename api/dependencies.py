@@ -1,0 +1,212 @@
+"""What routes take, as nouns: who calls, the transaction, the page, the conditions of the request."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, Final, cast
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_params_to_args
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.contextvars import bind_contextvars
+
+from api.auth import Caller, verify
+from api.errors import Unauthenticated
+from api.middleware import PROBES
+from api.paging import PageRequest
+from api.permissions import LEAST_ROLE, PUBLIC
+from api.services import Services
+from api.tenancy import CURRENT_TENANT
+from db.engine import tenant_transaction
+from db.identity import public_tenant
+from domain.identity import Role
+from domain.process import Forbidden, Invalid, NotFound
+
+
+class RoleTooLow(Forbidden):
+    """The caller's role does not include this."""
+
+    def __init__(self, least: Role) -> None:
+        super().__init__(f"This takes the role {least}.", required_role=least)
+
+
+class UnknownTenant(NotFound):
+    """No tenant has this name, and none is the default."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such tenant; name one with `?tenant=`.")
+
+
+class BadIfMatch(Invalid):
+    """The If-Match header is not a list of entity tags."""
+
+    def __init__(self) -> None:
+        wrong = {"parameter": "If-Match", "code": "etag", "detail": 'must be entity tags such as "v3", or *'}
+        super().__init__("The If-Match header cannot be read.", [wrong])
+
+
+def services(request: Request) -> Services:
+    """The collaborators of this process."""
+    return cast("Services", request.app.state.services)
+
+
+async def guard(request: Request) -> None:
+    """Before every route: who calls, may they, are they not too many, and do we know each parameter?
+
+    The caller is kept in `request.state.caller`, and its tenant in the context of the request.
+    """
+    app = services(request)
+    route: APIRoute = request.scope["route"]
+    least = LEAST_ROLE[request.method, route.path]
+    if least is not PUBLIC:
+        caller = await app.directory.caller(verify(app.settings, bearer(request)))
+        request.state.caller = caller
+        CURRENT_TENANT.set(caller.tenant_id)
+        bind_contextvars(tenant_id=str(caller.tenant_id), actor_id=str(caller.id))
+        await app.limits.principal(str(caller.id))
+        if not caller.role.includes(least):
+            raise RoleTooLow(least)
+    elif route.path not in PROBES:
+        await app.limits.public(address(request))
+    if request.scope["query_string"]:
+        refuse_unknown_parameters(request, route.dependant)
+
+
+def refuse_unknown_parameters(request: Request, dependant: Dependant) -> None:
+    """A parameter misspelt must not pass for one left out. Raises RequestValidationError, naming bad values as well."""
+    unknown = request.query_params.keys() - known_parameters(dependant)
+    if unknown:
+        errors: list[Any] = [
+            {"type": "unknown_parameter", "loc": ("query", name), "msg": "There is no such parameter."}
+            for name in sorted(unknown)
+        ]
+        for each in family(dependant):
+            errors += request_params_to_args(each.query_params, request.query_params)[1]
+        raise RequestValidationError(errors)
+
+
+def bearer(request: Request) -> str:
+    """The token of the Authorization header. Raises Unauthenticated."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        raise Unauthenticated("Sign in: this call takes a bearer token.", None)
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("The Authorization header must hold a bearer token.", "invalid_request")
+    return token.strip()
+
+
+def address(request: Request) -> str:
+    """The caller's network address, as uvicorn learnt it from trusted proxies."""
+    return request.client.host if request.client is not None else "unknown"
+
+
+def known_parameters(dependant: Dependant) -> set[str]:
+    """The query parameters of a route and of all that it depends on."""
+    names: set[str] = set()
+    for parameter in (parameter for each in family(dependant) for parameter in each.query_params):
+        annotation = parameter.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            names.update(info.alias or name for name, info in annotation.model_fields.items())
+        else:
+            names.add(parameter.alias)
+    return names
+
+
+def family(dependant: Dependant) -> Iterator[Dependant]:
+    """A dependant and all that it depends on."""
+    yield dependant
+    for each in dependant.dependencies:
+        yield from family(each)
+
+
+class Least:
+    """The caller, whose role the guard compared with the table; api.permissions checks that `least` agrees with it."""
+
+    def __init__(self, role: Role) -> None:
+        self.least = role
+
+    async def __call__(self, request: Request) -> Caller:
+        """The caller of this request."""
+        return cast("Caller", request.state.caller)
+
+
+async def _services(request: Request) -> Services:
+    return services(request)
+
+
+async def session(request: Request) -> AsyncIterator[AsyncConnection]:
+    """One transaction of the caller's tenant, committed before the answer is sent."""
+    async with tenant_transaction(services(request).engine, request.state.caller.tenant_id) as connection:
+        yield connection
+
+
+async def page_request(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 25,
+    cursor: Annotated[
+        str | None, Query(max_length=2000, description="`page.nextCursor` of the page before, to go on from there.")
+    ] = None,
+) -> PageRequest:
+    """How much of a list, and from where."""
+    return PageRequest(limit, cursor, services(request).cursors)
+
+
+ENTITY_TAG: Final = re.compile(r'\s*(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
+VERSION: Final = re.compile(r"v([1-9][0-9]{0,8})")
+
+
+async def if_match(
+    if_match: Annotated[
+        str | None,
+        Header(alias="If-Match", description="Do it only to this version.", examples=['"v3"'], max_length=1000),
+    ] = None,
+) -> tuple[int, ...] | None:
+    """The versions that the caller accepts; None for any. Tags that we never gave out are accepted by no version.
+
+    A weak tag counts as its strong one: proxies that compress weaken what we sent.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = [ENTITY_TAG.fullmatch(part) for part in if_match.split(",")]
+    if not all(tags):
+        raise BadIfMatch
+    versions = [VERSION.fullmatch(tag[1]) for tag in tags if tag]
+    return tuple(int(version[1]) for version in versions if version)
+
+
+async def public_tenant_id(
+    request: Request,
+    tenant: Annotated[
+        str | None,
+        Query(max_length=63, pattern=r"^[a-z0-9-]+$", description="The tenant's slug; else its host name decides."),
+    ] = None,
+) -> UUID:
+    """The tenant of a call without a token: named, else by host, else the only one, else the default."""
+    host = (request.url.hostname or "").replace("\0", "")
+    async with services(request).engine.begin() as connection:
+        row = await public_tenant(connection, tenant, host)
+    if row is None:
+        raise UnknownTenant
+    CURRENT_TENANT.set(row["id"])
+    return cast("UUID", row["id"])
+
+
+App = Annotated[Services, Depends(_services)]
+Principal = Annotated[Caller, Depends(Least(Role.CUSTOMER))]
+Agent = Annotated[Caller, Depends(Least(Role.AGENT))]
+Lead = Annotated[Caller, Depends(Least(Role.LEAD))]
+Admin = Annotated[Caller, Depends(Least(Role.ADMIN))]
+# Scope "function": with the default scope FastAPI would commit after the answer has been sent.
+Session = Annotated[AsyncConnection, Depends(session, scope="function")]
+PageQuery = Annotated[PageRequest, Depends(page_request)]
+IfMatch = Annotated[tuple[int, ...] | None, Depends(if_match)]
+PublicTenant = Annotated[UUID, Depends(public_tenant_id)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="Makes a repeat of this request safe: it gets the first answer."),
+    Field(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$"),
+]

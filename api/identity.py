@@ -1,0 +1,171 @@
+"""Who I am, and the people and teams of a tenant."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
+
+from api.constraints import AccountOfStaff, EmailTaken, UnknownReference
+from api.dependencies import Admin, Agent, App, IfMatch, PageQuery, Principal, Session, address
+from api.errors import refusals
+from api.login import sign_in
+from api.paging import Page
+from api.records import Once, fresh, new_id
+from api.responses import reply
+from api.schemas.common import SearchText
+from api.schemas.identity import ChangeUser, CreateTeam, CreateUser, LoginForm, Me, TeamView, Token, UserView
+from db import identity
+from domain.identity import Role
+from domain.people import OwnAccess, may_change
+from domain.process import KeyReused, NotFound
+
+router = APIRouter(tags=["identity"])
+
+
+@router.post("/api/auth/token", response_model=Token, responses={401: {"description": "Wrong address or password."}})
+async def create_token(
+    request: Request,
+    form: Annotated[LoginForm, Form()],
+    app: App,
+    tenant: Annotated[str | None, Query(max_length=63)] = None,
+) -> Response:
+    """Sign in with address and password (OAuth 2 password grant)."""
+    await app.limits.login(address(request))
+    return reply(await sign_in(app, form, tenant))
+
+
+@router.get("/api/me", response_model=Me)
+async def get_me(caller: Principal) -> Response:
+    """The caller."""
+    return reply(
+        Me(
+            id=caller.id,
+            name=caller.actor.name,
+            email=caller.actor.email,
+            role=caller.role,
+            tenant_id=caller.tenant_id,
+            account_id=caller.actor.account_id,
+            time_zone=caller.time_zone,
+            preferences=caller.preferences,
+        )
+    )
+
+
+@router.post(
+    "/api/users",
+    status_code=201,
+    response_model=UserView,
+    responses=refusals(EmailTaken, AccountOfStaff, UnknownReference, KeyReused),
+)
+async def create_user(body: CreateUser, admin: Admin, app: App, session: Session, once: Once) -> Response:
+    """Add a person. Without a password the user cannot sign in."""
+    user_id = new_id()
+    values = {"id": user_id, **await written(app, body)}
+    await identity.add_user(session, values, body.team_ids)
+    view = await user_view(session, user_id)
+    return await once.reply(view, version=view.version, location=f"/api/users/{user_id}")
+
+
+@router.get("/api/users", response_model=Page[UserView])
+async def list_users(
+    agent: Agent,
+    session: Session,
+    page: PageQuery,
+    q: Annotated[SearchText | None, Query(description="Part of a name or an address.")] = None,
+    role: Annotated[list[Role] | None, Query()] = None,
+    active: bool | None = None,
+) -> Response:
+    """The people of this tenant, the newest first."""
+    rows = await identity.list_users(
+        session, count=page.count, after=page.after_newest(), q=q, roles=role, active=active
+    )
+    return reply(page.page(rows, UserView.model_validate))
+
+
+@router.get("/api/users/{user_id}", response_model=UserView)
+async def get_user(user_id: UUID, agent: Agent, session: Session) -> Response:
+    """One person."""
+    view = await user_view(session, user_id)
+    return reply(view, version=view.version)
+
+
+@router.patch(
+    "/api/users/{user_id}",
+    response_model=UserView,
+    responses=refusals(EmailTaken, AccountOfStaff, UnknownReference, OwnAccess),
+)
+async def change_user(
+    user_id: UUID, body: ChangeUser, admin: Admin, app: App, session: Session, accepted: IfMatch
+) -> Response:
+    """Change a person. Role and activity take effect within five seconds everywhere."""
+    version = await identity.lock_user(session, user_id)
+    fresh(found(version), accepted)
+    values = await written(app, body)
+    may_change(admin.id, user_id, values)
+    teams = body.team_ids if "team_ids" in body.model_fields_set else None
+    await identity.change_user(session, user_id, values, teams)
+    view = await user_view(session, user_id)
+    app.directory.forget(admin.tenant_id, user_id)
+    return reply(view, version=view.version)
+
+
+@router.post("/api/teams", status_code=201, response_model=TeamView, responses=refusals(UnknownReference, KeyReused))
+async def create_team(body: CreateTeam, admin: Admin, session: Session, once: Once) -> Response:
+    """Add a team."""
+    team_id = new_id()
+    values = {"id": team_id, "name": body.name, "lead_id": body.lead_id}
+    await identity.add_team(session, values, body.member_ids)
+    view = await team_view(session, team_id)
+    return await once.reply(view, version=view.version, location=f"/api/teams/{team_id}")
+
+
+@router.get("/api/teams", response_model=Page[TeamView])
+async def list_teams(
+    agent: Agent,
+    session: Session,
+    page: PageQuery,
+    q: Annotated[SearchText | None, Query(description="Part of a name.")] = None,
+) -> Response:
+    """The teams of this tenant, the newest first."""
+    rows = await identity.list_teams(session, count=page.count, after=page.after_newest(), q=q)
+    return reply(page.page(rows, TeamView.model_validate))
+
+
+@router.get("/api/teams/{team_id}", response_model=TeamView)
+async def get_team(team_id: UUID, agent: Agent, session: Session) -> Response:
+    """One team."""
+    view = await team_view(session, team_id)
+    return reply(view, version=view.version)
+
+
+async def written(app: App, body: CreateUser | ChangeUser) -> dict[str, Any]:
+    """The columns that a body sets."""
+    sent = body.model_fields_set if isinstance(body, ChangeUser) else type(body).model_fields.keys()
+    values = {name: getattr(body, name) for name in sent if name not in ("tenant_id", "team_ids", "password")}
+    if body.password is not None:
+        values["password_hash"] = await app.passwords.hash(body.password.get_secret_value())
+    return values
+
+
+def found(version: int | None) -> int:
+    """The version of a user that exists. Raises NotFound."""
+    if version is None:
+        raise NotFound("There is no such user.")
+    return version
+
+
+async def user_view(session: Session, user_id: UUID) -> UserView:
+    """A user to show. Raises NotFound."""
+    row = await identity.find_user(session, user_id)
+    if row is None:
+        raise NotFound("There is no such user.")
+    return UserView.model_validate(row)
+
+
+async def team_view(session: Session, team_id: UUID) -> TeamView:
+    """A team to show. Raises NotFound."""
+    row = await identity.find_team(session, team_id)
+    if row is None:
+        raise NotFound("There is no such team.")
+    return TeamView.model_validate(row)

@@ -1,0 +1,29 @@
+"""`python -m api.main`: the API process."""
+
+import uvicorn
+
+from api.app import create_app
+from runtime import logs
+from runtime.settings import Settings
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C; requests at hand are finished first."""
+    settings = Settings()
+    logs.configure(settings.log_level, "api")
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=30,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The one table of who may call what: each route with its least role; `python -m api.permissions` prints it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+
+from domain.identity import Role
+
+PUBLIC: Final = None
+"""Answers without a token."""
+
+Route = tuple[str, str]
+
+LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,
+    ("POST", "/api/auth/token"): PUBLIC,
+    ("GET", "/api/me"): Role.CUSTOMER,
+    ("POST", "/api/users"): Role.ADMIN,
+    ("GET", "/api/users"): Role.AGENT,
+    ("GET", "/api/users/{user_id}"): Role.AGENT,
+    ("PATCH", "/api/users/{user_id}"): Role.ADMIN,
+    ("POST", "/api/teams"): Role.ADMIN,
+    ("GET", "/api/teams"): Role.AGENT,
+    ("GET", "/api/teams/{team_id}"): Role.AGENT,
+    ("POST", "/api/customers/accounts"): Role.LEAD,
+    ("GET", "/api/customers/accounts"): Role.CUSTOMER,
+    ("GET", "/api/customers/accounts/{account_id}"): Role.CUSTOMER,
+    ("PATCH", "/api/customers/accounts/{account_id}"): Role.LEAD,
+    ("POST", "/api/tickets"): Role.CUSTOMER,
+    ("GET", "/api/tickets"): Role.CUSTOMER,
+    ("GET", "/api/tickets/{ticket_id}"): Role.CUSTOMER,
+    ("PATCH", "/api/tickets/{ticket_id}"): Role.CUSTOMER,
+    ("POST", "/api/tickets/{ticket_id}/comments"): Role.CUSTOMER,
+    ("GET", "/api/tickets/{ticket_id}/comments"): Role.CUSTOMER,
+    ("GET", "/api/tickets/{ticket_id}/history"): Role.AGENT,
+}
+
+
+class Ungranted(Exception):
+    """The routes and the table differ."""
+
+
+def routes_of(app: FastAPI) -> Iterable[tuple[Route, RouteContext]]:
+    """Each route of our own, once per method."""
+    for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, APIRoute):
+            for method in sorted(context.methods or ()):
+                yield (method, context.path_format or ""), context
+
+
+def check(app: FastAPI, table: Mapping[Route, Role | None] = LEAST_ROLE) -> None:
+    """Refuse a route that nobody was granted, a grant without a route, and a signature that says otherwise."""
+    declared: dict[Route, Role | None] = {}
+    for route, context in routes_of(app):
+        if route not in table:
+            raise Ungranted(f"{' '.join(route)} is missing from LEAST_ROLE in api/permissions.py")
+        declared[route] = table[route]
+        roles = [call.least for call in _calls(context.dependant) if hasattr(call, "least")]
+        if roles and max(roles, key=list(Role).index) is not table[route]:
+            raise Ungranted(f"{' '.join(route)} takes {roles} in its signature and {table[route]} in LEAST_ROLE")
+        if not roles and table[route] is not PUBLIC:
+            raise Ungranted(f"{' '.join(route)} takes no principal in its signature, and {table[route]} in LEAST_ROLE")
+    for route in table.keys() - declared.keys():
+        raise Ungranted(f"{' '.join(route)} is in LEAST_ROLE and nowhere else")
+
+
+def _calls(dependant: object) -> Iterable[object]:
+    for sub in getattr(dependant, "dependencies", ()):
+        yield sub.call
+        yield from _calls(sub)
+
+
+def markdown(table: Mapping[Route, Role | None] = LEAST_ROLE) -> str:
+    """The table for readers."""
+    lines = [
+        "# Who may call what",
+        "",
+        "Printed by `python -m api.permissions`; each role from AGENT on includes the one before.",
+        "A CUSTOMER sees the data of the own account only; another tenant's data does not exist for anybody (404).",
+        "",
+        "| call | least role |",
+        "|---|---|",
+        *(f"| {method} {path} | {role or 'public'} |" for (method, path), role in table.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")  # noqa: T201

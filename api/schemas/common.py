@@ -1,0 +1,167 @@
+"""The words of the wire: closed bodies in camelCase, texts that every layer can hold, aware instants, exact money."""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    EmailStr,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from api.tenancy import own_tenant
+from domain.customers import domain_name, time_zone
+
+
+class Body(BaseModel):
+    """What a caller sends: camelCase, and nothing that the schema does not name."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+def left_out() -> Any:
+    """The default of a field that a change may leave out but not set to null; look at `model_fields_set`."""
+    return Field(default_factory=lambda: None)
+
+
+class View(BaseModel):
+    """What a caller is shown, in camelCase."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
+
+
+class Resource(View):
+    """What every resource carries; `version` is the one that ETag and If-Match speak of."""
+
+    id: UUID
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+def storable(text: str) -> str:
+    """`text`, unless Postgres could not hold it."""
+    if "\0" in text:
+        raise PydanticCustomError("string_nul", "must not contain the NUL character")
+    return text
+
+
+def _rfc3339(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise PydanticCustomError("instant", "must be an RFC 3339 time as a string")
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("instant", "must lie between the years 1 and 9999") from None
+
+
+def _decimal_text(value: Any) -> Any:
+    # A float that JSON made of 0.1 is nearest to 0.1 in its shortest spelling.
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise PydanticCustomError("money", "must be a decimal number")
+    return repr(value) if isinstance(value, float) else value
+
+
+def _plain(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _domain(text: str) -> str:
+    try:
+        return domain_name(text)
+    except ValueError:
+        raise PydanticCustomError("domain", "must be a domain name such as example.com") from None
+
+
+def _time_zone(text: str) -> str:
+    try:
+        return time_zone(text)
+    except ValueError:
+        raise PydanticCustomError("time_zone", "must be an IANA time zone such as Europe/Paris") from None
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(storable)]
+"""A name or a title."""
+
+Text = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(storable)]
+"""What somebody writes."""
+
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(storable)]
+"""A tag, a category, a skill."""
+
+Email = Annotated[EmailStr, Field(max_length=254)]
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_utc)]
+"""An instant; a time without an offset is refused."""
+
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_decimal_text),
+    Field(ge=0, max_digits=14, decimal_places=3, allow_inf_nan=False),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
+]
+"""An amount, exact; read as a string or a number, written as a string."""
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+"""An ISO 4217 code."""
+
+Domain = Annotated[str, Field(max_length=253), AfterValidator(_domain)]
+TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
+
+OwnTenant = Annotated[UUID, AfterValidator(own_tenant)]
+"""The caller's own tenant; another one is 403."""
+
+SearchText = Annotated[str, Field(max_length=500), BeforeValidator(lambda text: text.replace("\0", ""))]
+"""What somebody searches for: never an error, NUL is dropped."""
+
+DEEPEST: Final = 10
+MOST_NODES: Final = 2_000
+
+
+def _nodes(root: JsonValue) -> Iterator[tuple[int, JsonValue]]:
+    stack: list[tuple[int, JsonValue]] = [(0, root)]
+    while stack:
+        depth, node = stack.pop()
+        yield depth, node
+        if isinstance(node, dict):
+            stack.extend((depth + 1, key) for key in node)
+            stack.extend((depth + 1, value) for value in node.values())
+        elif isinstance(node, list):
+            stack.extend((depth + 1, value) for value in node)
+
+
+def bounded(value: Any) -> Any:
+    """`value`, when it is JSON of modest depth and size that Postgres can hold. Runs before pydantic recurses."""
+    for count, (depth, node) in enumerate(_nodes(value)):
+        if depth > DEEPEST:
+            raise PydanticCustomError("json_depth", "must not be nested more than 10 levels deep")
+        if count > MOST_NODES:
+            raise PydanticCustomError("json_size", "must not hold more than 2000 values")
+        if isinstance(node, float) and not math.isfinite(node):
+            raise PydanticCustomError("json_number", "must hold finite numbers only")
+        if isinstance(node, str):
+            storable(node)
+            if not node.isascii() and any("\ud800" <= character <= "\udfff" for character in node):
+                raise PydanticCustomError("string_unicode", "must not contain lone surrogates")
+    return value
+
+
+JsonObject = Annotated[dict[str, JsonValue], BeforeValidator(bounded)]
+"""Fields of the customer's own making."""

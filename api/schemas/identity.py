@@ -1,0 +1,111 @@
+"""Users, teams and tokens on the wire."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
+
+from api.schemas.common import Body, Email, Line, OwnTenant, Resource, TimeZone, View, Word, left_out
+from domain.identity import Role
+
+Skills = Annotated[list[Word], Field(max_length=50)]
+Ids = Annotated[list[UUID], Field(max_length=100)]
+Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
+Capacity = Annotated[int, Field(ge=0, le=10_000, description="How many open tickets at a time.")]
+FormText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=1024)]
+
+
+class LoginForm(BaseModel):
+    """The password grant of OAuth 2 (RFC 6749, 4.3); the client fields are taken and not looked at."""
+
+    username: Annotated[FormText, Field(description="The e-mail address.", examples=["admin@acme-support.example"])]
+    password: FormText
+    grant_type: Literal["password"] | None = None
+    scope: FormText = ""
+    client_id: FormText | None = None
+    client_secret: FormText | None = None
+
+
+class Token(BaseModel):
+    """An access token (RFC 6749, 5.1)."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
+    expires_in: Annotated[int, Field(description="Seconds.", examples=[3600])]
+
+
+class Me(View):
+    """The caller."""
+
+    id: UUID
+    name: str
+    email: str
+    role: Role
+    tenant_id: UUID
+    account_id: UUID | None
+    time_zone: str
+    preferences: dict[str, Any]
+
+
+class UserView(Resource):
+    """A person of this tenant."""
+
+    email: str
+    name: str
+    role: Role
+    account_id: UUID | None
+    team_ids: list[UUID]
+    skills: list[str]
+    capacity: int
+    time_zone: str
+    available: bool
+    active: bool
+
+
+class CreateUser(Body):
+    """A new person. Without a password the user cannot sign in yet."""
+
+    tenant_id: OwnTenant | None = None
+    email: Annotated[Email, Field(examples=["ada@acme-support.example"])]
+    name: Annotated[Line, Field(examples=["Ada Lovelace"])]
+    role: Role
+    account_id: UUID | None = None
+    team_ids: Annotated[Ids, Field(default_factory=list)]
+    skills: Annotated[Skills, Field(default_factory=list)]
+    capacity: Capacity = 20
+    time_zone: TimeZone = "UTC"
+    available: bool = True
+    password: Password | None = None
+
+
+class ChangeUser(Body):
+    """What to change; what is left out stays."""
+
+    email: Email = left_out()
+    name: Line = left_out()
+    role: Role = left_out()
+    account_id: UUID | None = None
+    team_ids: Ids = left_out()
+    skills: Skills = left_out()
+    capacity: Capacity = left_out()
+    time_zone: TimeZone = left_out()
+    available: bool = left_out()
+    active: bool = left_out()
+    password: Password = left_out()
+
+
+class TeamView(Resource):
+    """People who share a queue."""
+
+    name: str
+    lead_id: UUID | None
+    member_ids: list[UUID]
+
+
+class CreateTeam(Body):
+    """A new team."""
+
+    tenant_id: OwnTenant | None = None
+    name: Annotated[Line, Field(examples=["Platform"])]
+    lead_id: UUID | None = None
+    member_ids: Annotated[Ids, Field(default_factory=list)]

@@ -1,0 +1,53 @@
+"""What one API process works with; made in the composition root, handed to routes by api.dependencies."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from api.auth import Directory, Passwords, derive_key
+from api.confirmations import Confirmations
+from api.desk import Desk
+from api.limits import Limits, make_limits
+from api.metrics import Metrics
+from api.paging import Cursors
+from api.processes import Processes
+from runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The collaborators of all routes."""
+
+    settings: Settings
+    engine: AsyncEngine
+    temporal: Client
+    metrics: Metrics
+    directory: Directory
+    passwords: Passwords
+    limits: Limits
+    cursors: Cursors
+    processes: Processes
+    confirmations: Confirmations
+    desk: Desk
+    fingerprint_key: bytes = field(repr=False)
+
+
+def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, metrics: Metrics) -> Services:
+    """Services as the settings want them. Needs a running loop."""
+    confirmations = Confirmations(engine)
+    processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
+    return Services(
+        settings=settings,
+        engine=engine,
+        temporal=temporal,
+        metrics=metrics,
+        directory=Directory(engine),
+        passwords=Passwords(),
+        limits=make_limits(settings),
+        cursors=Cursors(derive_key(settings, "cursors")),
+        processes=processes,
+        confirmations=confirmations,
+        desk=Desk(processes, engine),
+        fingerprint_key=derive_key(settings, "fingerprints"),
+    )
