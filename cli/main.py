@@ -10,6 +10,10 @@ COMMANDS = {
     "up": "cli.up",
     "migrate": "cli.migrate",
     "doctor": "cli.doctor",
+    "demo": "cli.demo",
+    "tenant": "cli.tenants",
+    "user": "cli.users",
+    "export": "cli.export",
 }
 """Sub-command → the module whose `register` adds it."""
 
