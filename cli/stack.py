@@ -1,19 +1,22 @@
 """What an installation on one machine consists of: its servers, its processes, and the environment they get."""
 
 import asyncio
+import hmac
 import http.client
 import os
 import signal
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
 from temporalio.envconfig import ClientConfig
 
-from runtime.embedded.files import DataDir, Secrets
+from runtime.embedded.files import DataDir, Secrets, read_json, write_json
 from runtime.embedded.ports import LOOPBACK
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.processes import until
@@ -23,6 +26,7 @@ from runtime.settings import APP_ROLE, PostgresSettings, Settings
 from runtime.temporal import connect, ensure_search_attributes
 
 ROOT = Path(__file__).resolve().parents[1]
+MIGRATIONS = ROOT / "migrations"
 DATABASE = "summit"
 
 
@@ -139,6 +143,37 @@ class Stack:
         if self.postgres is not None:
             await self.postgres.ensure_database(DATABASE)
 
+    def is_migrated(self) -> bool:
+        """Whether the embedded cluster has seen exactly these migrations; asking Alembic would take seconds."""
+        # The note lies inside the cluster, so that deleting the data deletes it too.
+        note = self._migration_note()
+        return note is not None and note.exists() and note.read_text() == self._release()
+
+    def remember_migrated(self) -> None:
+        """Note that migrating succeeded."""
+        if (note := self._migration_note()) is not None:
+            note.write_text(self._release())
+
+    def demo_is_fresh(self) -> bool:
+        """Whether this release loaded the demo within the hour, so that its tokens are good for most of their day."""
+        known = read_json(self.files.demo_file)
+        young = time.time() - known.get("madeAt", 0) < timedelta(hours=1).total_seconds()
+        return young and known.get("madeFor") == self._demo_key() and self.is_migrated()
+
+    def remember_demo(self) -> None:
+        """Note for whom and when the demo was loaded."""
+        known = read_json(self.files.demo_file)
+        write_json(self.files.demo_file, {**known, "madeAt": time.time(), "madeFor": self._demo_key()})
+
+    def _migration_note(self) -> Path | None:
+        return None if self.postgres is None else self.postgres.data / "summit_migrations"
+
+    def _release(self) -> str:
+        return _digest(*sorted(MIGRATIONS.rglob("*.py")), secret=self.secrets.app_role)
+
+    def _demo_key(self) -> str:
+        return _digest(ROOT / "cli" / "demo.py", secret=self.environment()["SUMMIT_SECRET"])
+
     async def prepare_namespace(self) -> None:
         """On a Temporal server of the user's own: the search attributes, which the embedded one has from its start."""
         if self.temporal is None:
@@ -161,6 +196,13 @@ def plan(files: DataDir, ports: Mapping[str, int]) -> Stack:
         temporal = EmbeddedTemporal(files.temporal, ports["temporal"], ports["temporalUi"])
         address, namespace = temporal.address, NAMESPACE
     return Stack(files, ports, secrets, postgres, temporal, owner, address, namespace)
+
+
+def _digest(*files: Path, secret: str) -> str:
+    digest = hmac.new(secret.encode(), digestmod="sha256")
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 async def _wait_for(url: str, containing: str = "") -> None:

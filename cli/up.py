@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,9 @@ from cli.stack import ROOT, Stack, plan
 from runtime.embedded import ports as port_choice
 from runtime.embedded.files import AlreadyRunningError, DataDir, read_json, tail, write_json
 from runtime.embedded.processes import end, leftovers
-from runtime.embedded.supervisor import StartError, Supervisor
+from runtime.embedded.supervisor import Service, StartError, Supervisor
+
+DEMO_KEYS = ("tenantId", "otherTenantId", "tokens", "logins")
 
 
 class Ports(StrEnum):
@@ -86,18 +89,24 @@ class _Up:
         return code
 
     async def _start(self) -> None:
-        stack, supervisor = self.stack, self.supervisor
-        if stack.postgres is not None or stack.temporal is not None:
-            _say("Starting " + " and ".join(service.name for service in stack.servers()))
+        stack = self.stack
         await stack.prepare_servers()
-        await _all(*(supervisor.start(service) for service in stack.servers()))
-        await stack.prepare_database()
-        _say("Migrating the database")
-        await self._command("migrate", owner=True, SUMMIT_APP_PASSWORD=stack.secrets.app_role)
-        await stack.prepare_namespace()
-        _say("Starting worker and API")
-        await _all(*(supervisor.start(service) for service in stack.processes()))
-        demo = await self._load_demo()
+        if stack.is_migrated():
+            # Nothing to do in between, so everything starts at once: importing is what takes the time.
+            _say("Starting everything")
+            await _all(self._servers_and_demo(), self._start_each(stack.processes()))
+        else:
+            if servers := stack.servers():
+                _say("Starting " + " and ".join(service.name for service in servers))
+            await self._start_each(servers)
+            await stack.prepare_database()
+            _say("Migrating the database")
+            await self._command("migrate", SUMMIT_APP_PASSWORD=stack.secrets.app_role)
+            stack.remember_migrated()
+            await stack.prepare_namespace()
+            _say("Starting worker and API, loading demo data")
+            await _all(self._load_demo(), self._start_each(stack.processes()))
+        demo = {name: read_json(self.files.demo_file).get(name) for name in DEMO_KEYS}
         self.published = {
             "apiUrl": stack.api_url,
             "portalUrl": None,
@@ -114,30 +123,29 @@ class _Up:
         self._pids_changed()
         announce(self.published, self.files, _say)
 
-    async def _load_demo(self) -> dict[str, Any]:
-        """Tenants, users and tokens of the demo, as `summit demo` writes them to a file."""
-        result = self.files.root / "demo.json"
-        result.unlink(missing_ok=True)
-        _say("Loading demo data")
-        await self._command(
-            "demo",
-            f"--output={result}",
-            SUMMIT_API_URL=self.stack.api_url,
-            SUMMIT_DEMO_PASSWORDS=json.dumps(self.stack.secrets.demo),
-        )
-        demo = read_json(result)
-        result.unlink(missing_ok=True)
-        return {name: demo.get(name) for name in ("tenantId", "otherTenantId", "tokens", "logins")}
+    async def _start_each(self, services: Sequence[Service]) -> None:
+        await _all(*(self.supervisor.start(service) for service in services))
 
-    async def _command(self, *arguments: str, owner: bool = False, **extra: str) -> None:
-        """Run one of our own sub-commands to its end, its output in a log; StartError when it fails."""
+    async def _servers_and_demo(self) -> None:
+        await self._start_each(self.stack.servers())
+        await self._load_demo()
+
+    async def _load_demo(self) -> None:
+        """Tenants, users and tokens of the demo, as `summit demo` writes them to a file."""
+        if not self.stack.demo_is_fresh():
+            passwords = json.dumps(self.stack.secrets.demo)
+            await self._command("demo", f"--output={self.files.demo_file}", SUMMIT_DEMO_PASSWORDS=passwords)
+            self.stack.remember_demo()
+
+    async def _command(self, *arguments: str, **extra: str) -> None:
+        """Run one of our sub-commands as the database's owner, its output in a log; StartError when it fails."""
         name = arguments[0]
         log = self.files.log(name)
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "cli.main", *arguments),
                 cwd=ROOT,
-                env={**self.stack.environment(owner=owner), **extra},
+                env={**self.stack.environment(owner=True), **extra},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -169,7 +177,7 @@ class _Up:
         _say("Stopped")
 
 
-async def _all(*starts: Any) -> None:
+async def _all(*starts: Awaitable[None]) -> None:
     """Await all, so that a failure of one leaves none half-started behind it."""
     for outcome in await asyncio.gather(*starts, return_exceptions=True):
         if isinstance(outcome, BaseException):

@@ -25,10 +25,7 @@ class PostgresSettings(BaseSettings):
 
     def conninfo(self, role: str | None = None) -> str:
         """A libpq URI; with `role` the session runs as that role from its first statement."""
-        if self.host.startswith("/"):
-            host = quote(self.host, safe="")
-        else:
-            host = f"[{self.host}]" if ":" in self.host else self.host
+        host = _quote(self.host) if self.host.startswith("/") else self._tcp_host()
         return f"postgresql://{self._credentials()}@{host}:{self.port}/{_quote(self.db)}{_options(role, '?')}"
 
     def sqlalchemy_url(self, role: str | None = None) -> str:
@@ -36,9 +33,11 @@ class PostgresSettings(BaseSettings):
         if self.host.startswith("/"):
             place = f"/{_quote(self.db)}?host={_quote(self.host)}&port={self.port}{_options(role, '&')}"
         else:
-            host = f"[{self.host}]" if ":" in self.host else self.host
-            place = f"{host}:{self.port}/{_quote(self.db)}{_options(role, '?')}"
+            place = f"{self._tcp_host()}:{self.port}/{_quote(self.db)}{_options(role, '?')}"
         return f"postgresql+psycopg://{self._credentials()}@{place}"
+
+    def _tcp_host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     def _credentials(self) -> str:
         password = self.password.get_secret_value()

@@ -41,6 +41,7 @@ class DataDir:
         self.stack_file = self.root / "stack.json"
         self.secrets_file = self.root / "secrets.json"
         self.ports_file = self.root / "ports.json"
+        self.demo_file = self.root / "demo.json"
         self.postgres = self.root / "postgres"
         self.temporal = self.root / "temporal"
         self.logs = self.root / "logs"
