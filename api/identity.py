@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.constraints import AccountOfStaff, EmailTaken, UnknownReference
 from api.dependencies import Admin, Agent, App, IfMatch, PageQuery, Principal, Session, address
-from api.errors import refusals
+from api.errors import problem_response, refusals
 from api.login import sign_in
 from api.paging import Page
 from api.records import Once, fresh, new_id
@@ -23,7 +23,9 @@ from domain.process import KeyReused, NotFound
 router = APIRouter(tags=["identity"])
 
 
-@router.post("/api/auth/token", response_model=Token, responses={401: {"description": "Wrong address or password."}})
+@router.post(
+    "/api/auth/token", response_model=Token, responses={401: problem_response("The address or the password is wrong.")}
+)
 async def create_token(
     request: Request,
     form: Annotated[LoginForm, Form()],

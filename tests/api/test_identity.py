@@ -1,0 +1,184 @@
+"""People and teams over HTTP."""
+
+import asyncio
+
+import psycopg
+import pytest
+
+from tests.api.front import Front, places, problem, some_id
+from tests.stack import Database
+
+
+async def test_a_new_user_can_sign_in_and_is_shown_without_a_password(api: Front) -> None:
+    body = {"email": "grace@acme-support.example", "name": "Grace", "role": "AGENT", "password": "very secret"}
+    response = await api.call("admin", "POST", "/api/users", json=body | {"tenantId": str(api.seed.tenant_id)})
+    assert response.status_code == 201
+    assert "secret" not in response.text
+    assert response.headers["etag"] == '"v1"'
+    assert (await api.call("agent", "GET", response.headers["location"])).json() == response.json()
+    form = {"username": "grace@acme-support.example", "password": "very secret"}
+    assert (await api.call(None, "POST", "/api/auth/token", data=form)).status_code == 200
+
+
+async def test_a_repeat_under_its_key_gets_the_first_answer(api: Front, postgres: Database) -> None:
+    body = {"name": "Repeaters"}
+    first = await api.call("admin", "POST", "/api/teams", json=body, headers={"Idempotency-Key": "team 1"})
+    again = await api.call("admin", "POST", "/api/teams", json=body, headers={"Idempotency-Key": "team 1"})
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["location"] == first.headers["location"]
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.headers["idempotent-replayed"] == "true"
+    with psycopg.connect(postgres.owner.conninfo()) as connection:
+        assert connection.execute("select count(*) from teams where name = 'Repeaters'").fetchone() == (1,)
+
+
+async def test_another_body_under_the_same_key_is_refused(api: Front) -> None:
+    await api.call("admin", "POST", "/api/teams", json={"name": "One"}, headers={"Idempotency-Key": "team 2"})
+    response = await api.call(
+        "admin", "POST", "/api/teams", json={"name": "Two"}, headers={"Idempotency-Key": "team 2"}
+    )
+    problem(response, 422, "key-reused")
+
+
+async def test_a_key_is_free_again_after_a_refusal(api: Front) -> None:
+    headers = {"Idempotency-Key": "team 3"}
+    problem(await api.call("admin", "POST", "/api/teams", json={"name": ""}, headers=headers), 422, "invalid")
+    bad = {"name": "Three", "leadId": some_id()}
+    problem(await api.call("admin", "POST", "/api/teams", json=bad, headers=headers), 422, "unknown-reference")
+    assert (await api.call("admin", "POST", "/api/teams", json={"name": "Three"}, headers=headers)).status_code == 201
+
+
+async def test_a_key_older_than_a_day_is_forgotten(api: Front, postgres: Database) -> None:
+    headers = {"Idempotency-Key": "team 4"}
+    first = await api.call("admin", "POST", "/api/teams", json={"name": "Four"}, headers=headers)
+    with psycopg.connect(postgres.owner.conninfo(), autocommit=True) as connection:
+        connection.execute("update idempotency_keys set created_at = now() - interval '25 hours' where key = 'team 4'")
+    second = await api.call("admin", "POST", "/api/teams", json={"name": "Four"}, headers=headers)
+    assert second.status_code == 201
+    assert second.json()["id"] != first.json()["id"]
+
+
+async def test_simultaneous_repeats_make_one_record(api: Front) -> None:
+    headers = {"Idempotency-Key": "team 5"}
+    answers = await asyncio.gather(
+        *(api.call("admin", "POST", "/api/teams", json={"name": "Five"}, headers=headers) for _ in range(8))
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel"])
+async def test_a_key_that_is_none_is_refused(api: Front, key: str) -> None:
+    headers = {b"Idempotency-Key": key.encode("latin-1")}
+    response = await api.call("admin", "POST", "/api/teams", json={"name": "x"}, headers=headers)  # type: ignore[arg-type]
+    assert places(problem(response, 422, "invalid")) == {"Idempotency-Key"}
+
+
+async def test_two_users_of_a_tenant_do_not_share_an_address_but_two_tenants_may(api: Front) -> None:
+    body = {"email": "shared@people.example", "name": "S", "role": "AGENT"}
+    await api.created("admin", "/api/users", body)
+    document = problem(
+        await api.call("admin", "POST", "/api/users", json=body | {"email": "SHARED@people.example"}),
+        409,
+        "email-taken",
+    )
+    assert places(document) == {"/email"}
+    await api.created("otherAdmin", "/api/users", body)
+
+
+async def test_a_change_moves_the_version_only_when_something_changes(api: Front) -> None:
+    user = await api.created("admin", "/api/users", {"email": "v@acme-support.example", "name": "V", "role": "AGENT"})
+    path = f"/api/users/{user['id']}"
+    same = await api.call("admin", "PATCH", path, json={"name": "V"})
+    assert (same.json()["version"], same.json()["updatedAt"]) == (1, user["updatedAt"])
+    other = await api.call("admin", "PATCH", path, json={"name": "W"}, headers={"If-Match": '"v1"'})
+    assert other.headers["etag"] == '"v2"'
+    document = problem(
+        await api.call("admin", "PATCH", path, json={"name": "X"}, headers={"If-Match": '"v1", "v9"'}), 412, "stale"
+    )
+    assert document["currentVersion"] == 2
+    assert (await api.call("agent", "GET", path)).json()["name"] == "W"
+
+
+@pytest.mark.parametrize("accepted", ["*", '"v1"', 'W/"v1"', '"v7", "v1"', '"other", "v1"'])
+async def test_if_match_takes_tags_lists_and_the_star(api: Front, accepted: str) -> None:
+    email = f"if-{abs(hash(accepted))}@acme-support.example"
+    user = await api.created("admin", "/api/users", {"email": email, "name": "I", "role": "AGENT"})
+    response = await api.call(
+        "admin", "PATCH", f"/api/users/{user['id']}", json={"name": "J"}, headers={"If-Match": accepted}
+    )
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("garbage", ["v1", "1", '"v1', '"v1" "v2"', ","])
+async def test_if_match_that_is_no_tag_is_refused(api: Front, garbage: str) -> None:
+    path = f"/api/users/{api.seed.users['agent']}"
+    response = await api.call("admin", "PATCH", path, json={"name": "x"}, headers={"If-Match": garbage})
+    assert places(problem(response, 422, "bad-if-match")) == {"If-Match"}
+
+
+async def test_null_is_no_value_for_a_name_but_is_one_for_an_account(api: Front) -> None:
+    user = await api.created(
+        "admin", "/api/users", {"email": "n@acme-support.example", "name": "N", "role": "CUSTOMER"}
+    )
+    path = f"/api/users/{user['id']}"
+    assert places(problem(await api.call("admin", "PATCH", path, json={"name": None}), 422, "invalid")) == {"/name"}
+    assert (await api.call("admin", "PATCH", path, json={"accountId": None})).status_code == 200
+
+
+async def test_nobody_takes_their_own_access_away(api: Front) -> None:
+    path = f"/api/users/{api.seed.users['admin']}"
+    for change in ({"role": "AGENT"}, {"active": False}):
+        problem(await api.call("admin", "PATCH", path, json=change), 409, "own-access")
+
+
+async def test_staff_belong_to_no_account(api: Front) -> None:
+    account = str(next(iter(api.seed.accounts.values())))
+    body = {"email": "x@acme-support.example", "name": "X", "role": "AGENT", "accountId": account}
+    document = problem(await api.call("admin", "POST", "/api/users", json=body), 422, "account-of-staff")
+    assert places(document) == {"/accountId"}
+
+
+async def test_another_tenant_in_a_body_is_forbidden_and_its_people_do_not_exist(api: Front) -> None:
+    body = {"email": "f@f.example", "name": "F", "role": "AGENT", "tenantId": str(api.seed.other_tenant_id)}
+    problem(await api.call("admin", "POST", "/api/users", json=body), 403, "foreign-tenant")
+    stranger = f"/api/users/{api.seed.users['otherAdmin']}"
+    problem(await api.call("admin", "GET", stranger), 404, "not-found")
+    problem(await api.call("admin", "PATCH", stranger, json={"name": "Mine"}), 404, "not-found")
+    body = {"name": "Borrowed", "memberIds": [str(api.seed.users["otherAdmin"])]}
+    problem(await api.call("admin", "POST", "/api/teams", json=body), 422, "unknown-reference")
+
+
+async def test_a_user_joins_and_leaves_teams(api: Front) -> None:
+    team = await api.created("admin", "/api/teams", {"name": "Joined"})
+    body = {"email": "j@acme-support.example", "name": "J", "role": "AGENT", "teamIds": [team["id"], team["id"]]}
+    user = await api.created("admin", "/api/users", body)
+    assert user["teamIds"] == [team["id"]]
+    assert (await api.call("agent", "GET", f"/api/teams/{team['id']}")).json()["memberIds"] == [user["id"]]
+    left = await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"teamIds": []})
+    assert left.json()["teamIds"] == []
+
+
+async def test_pages_hold_each_user_once_the_newest_first(api: Front) -> None:
+    for number in range(5):
+        await api.created("admin", "/api/users", {"email": f"p{number}@pages.example", "name": "P", "role": "AGENT"})
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        query = {"q": "@pages.example", "limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = (await api.call("agent", "GET", "/api/users", params=query)).json()
+        seen += [user["email"] for user in page["data"]]
+        cursor = page["page"]["nextCursor"]
+        assert page["page"]["hasMore"] is (cursor is not None)
+    assert seen == [f"p{number}@pages.example" for number in (4, 3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize("cursor", ["abc", "AAAAAAAAAAAAAAAAWyJ4Il0", "ü", "a" * 1000])
+async def test_a_forged_cursor_is_named(api: Front, cursor: str) -> None:
+    response = await api.call("agent", "GET", "/api/users", params={"cursor": cursor})
+    assert places(problem(response, 422, "bad-cursor")) == {"cursor"}
+
+
+@pytest.mark.parametrize("q", ["\0", "%", "'", "\\", "a & | !", "\u202e" * 400])
+async def test_any_search_text_is_a_search(api: Front, q: str) -> None:
+    assert (await api.call("agent", "GET", "/api/users", params={"q": q})).status_code == 200
