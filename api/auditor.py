@@ -118,6 +118,21 @@ class Auditor:
         await self._sweep()
         return woken
 
+    async def everything(self, *, wake_all: bool) -> int:
+        """Once through all that is open, for `summit reconcile`: revive what is lost, wake what is late (or all). Returns how many."""
+        woken = await self.round()
+        after = START
+        while True:
+            async with self.engine.begin() as connection:
+                rows = await processes.still_open(connection, after, datetime.now(UTC), MOST_WAKES)
+            for row in rows:
+                if wake_all or await self._lost(row["workflow_id"]):
+                    await self.processes.wake(row["kind"], row["id"], row["tenant_id"])
+                    woken += 1
+            if len(rows) < MOST_WAKES:
+                return woken
+            after = rows[-1]["id"]
+
     async def _look(self) -> list[Finding]:
         now = self.clock()
         async with self.engine.begin() as connection:

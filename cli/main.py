@@ -14,6 +14,7 @@ COMMANDS = {
     "tenant": "cli.tenants",
     "user": "cli.users",
     "export": "cli.export",
+    "reconcile": "cli.reconcile",
 }
 """Sub-command → the module whose `register` adds it."""
 
