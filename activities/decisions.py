@@ -22,15 +22,8 @@ log = structlog.get_logger(__name__)
 
 S = TypeVar("S", bound=BaseModel)
 
-AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    PoolTimeout,
-    OSError,
-    TimeoutError,
-    psycopg.errors.UniqueViolation,
-)
-"""What says that Postgres cannot answer now, or that another attempt got there first; a later attempt may succeed."""
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, TimeoutError)
+"""What says that Postgres cannot answer now; a later attempt may succeed."""
 
 
 @asynccontextmanager
@@ -40,14 +33,24 @@ async def attempt(request: Request[Any]) -> AsyncIterator[None]:
         yield
     except AWAY as error:
         raise ApplicationError(type(error).__name__, type=UNAVAILABLE) from error
+    except psycopg.errors.UniqueViolation as error:
+        # Another attempt at the same decision got there first, on a worker thought dead; the next attempt finds its row.
+        raced = error.diag.table_name == "processes" or (error.diag.table_name or "").endswith("_history")
+        raise failure(request, error, UNAVAILABLE if raced else BUG) from error
     except Behind as error:
         log.error("postgres_behind", workflow_id=request.workflow_id, detail=str(error))
         activity.metric_meter().create_counter("summit_decisions_behind").add(1)
         raise ApplicationError(str(error), type=UNAVAILABLE, non_retryable=True) from error
     except Exception as error:
+        raise failure(request, error, BUG) from error
+
+
+def failure(request: Request[Any], error: Exception, kind: str) -> ApplicationError:
+    """The failure to raise; a bug is logged and counted, for an alert."""
+    if kind == BUG:
         log.exception("decision_broken", workflow_id=request.workflow_id, command=request.command.type)
         activity.metric_meter().create_counter("summit_decisions_broken").add(1, {"kind": request.kind})
-        raise ApplicationError(f"{type(error).__name__} in a decision", type=BUG, non_retryable=True) from error
+    return ApplicationError(f"{type(error).__name__} in a decision", type=kind, non_retryable=kind == BUG)
 
 
 @dataclass(frozen=True)

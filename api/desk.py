@@ -17,7 +17,7 @@ from api.processes import Finished, Kind, Processes
 from api.schemas.tickets import Author, CommentView, NewComment, NewTicket, TicketPatch, TicketView
 from db.engine import tenant_transaction
 from db.tickets.reads import find_description, find_ticket, intake
-from domain.customers import ContactChannel
+from domain.customers import ContactChannel, Tier
 from domain.identity import Role
 from domain.ids import command_id, derived_id, fingerprint, opening_id
 from domain.process import Forbidden, NotFound
@@ -26,10 +26,19 @@ from domain.tickets.decide import take_in
 from domain.tickets.lifecycle import TicketFinal, allowed
 from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Surroundings
 
+
+def foreseen(command: CreateTicket) -> dict[str, str]:
+    """The search attributes that a new ticket will most likely have; the decision corrects what turns out otherwise."""
+    status = Status.OPEN if command.assignee_id else Status.NEW
+    tier = command.sla_tier or Tier.BASIC
+    found = {"SupStatus": status.value, "SupSeverity": command.severity.value, "SupTier": tier.value}
+    return found | ({"SupAssignee": str(command.assignee_id)} if command.assignee_id else {})
+
+
 TICKET: Final = Kind(
     name="ticket",
     summary=lambda command: f"{command.severity} {command.priority} by {command.channel}",
-    attributes=lambda command: {"SupSeverity": command.severity.value},
+    attributes=foreseen,
 )
 
 

@@ -34,10 +34,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.timing import EFFECT_OPTIONS, ROLL_OVER_EVENTS, TIMER_ATTEMPT, UPDATE_ATTEMPT, back_off
 
-KEYWORDS = {
+KEYWORDS: dict[str, SearchAttributeKey[Any]] = {
     name: SearchAttributeKey.for_keyword(name) for name in ("SupStatus", "SupSeverity", "SupTier", "SupAssignee")
 }
-FLAGS = {name: SearchAttributeKey.for_bool(name) for name in ("SupBreached",)}
+FLAGS: dict[str, SearchAttributeKey[Any]] = {name: SearchAttributeKey.for_bool(name) for name in ("SupBreached",)}
 
 
 class Process:
@@ -59,7 +59,7 @@ class Process:
         self._created: Receipt | None = None
         self._failure: ApplicationError | None = None
         self._effects: list[asyncio.Task[None]] = []
-        self._attributes: dict[str, str | bool] = dict(self._snapshot.attributes)
+        self._attributes = attributes_at_start()
 
     async def live(self) -> Ended:
         """The whole life: create or resume, then wait and wake until the entity is final; roll over when the history grows long."""
@@ -182,7 +182,11 @@ class Process:
                     return
                 await workflow.sleep(back_off(attempts), summary="decision failed, will try again")
             else:
-                return
+                break
+        if armed and armed == self._snapshot.wake_at and self._snapshot.now and armed <= self._snapshot.now:
+            # A rule left a deadline standing that is due. That is a bug, and must not become a busy loop.
+            workflow.logger.error("deadline_left_standing", extra={"deadline": self._snapshot.wake_kind})
+            await workflow.sleep(back_off(5), summary="a due deadline was left standing")
 
     async def _decide(
         self,
@@ -247,11 +251,11 @@ class Process:
     def _show(self) -> None:
         """Tell operators where the entity stands: details in the Temporal UI, and search attributes that have moved."""
         workflow.set_current_details(self._snapshot.details)
-        new = self._snapshot.attributes
-        moved = {name: value for name, value in new.items() if self._attributes.get(name) != value}
-        if moved and self._snapshot.revision > 1:
-            workflow.upsert_search_attributes([update_of(name, value) for name, value in moved.items()])
-        self._attributes = dict(new)
+        now, before = self._snapshot.attributes, self._attributes
+        moved = {name: now.get(name) for name in now.keys() | before.keys() if now.get(name) != before.get(name)}
+        if moved and self._snapshot.revision:
+            workflow.upsert_search_attributes([changed(name, moved[name]) for name in sorted(moved)])
+            self._attributes = dict(now)
 
     def _history_is_long(self) -> bool:
         return workflow.info().get_current_history_length() >= ROLL_OVER_EVENTS
@@ -272,6 +276,14 @@ def refused(record: RefusalRecord) -> ApplicationError:
     return ApplicationError(record.detail, record, type=REFUSED, non_retryable=True)
 
 
-def update_of(name: str, value: str | bool) -> SearchAttributeUpdate[Any]:
-    """The change of one search attribute."""
-    return FLAGS[name].value_set(bool(value)) if name in FLAGS else KEYWORDS[name].value_set(str(value))
+def attributes_at_start() -> dict[str, str | bool]:
+    """The search attributes that the run was started with: what its starter could foresee need not be said again."""
+    given = workflow.info().typed_search_attributes
+    found = {name: given.get(key) for name, key in (KEYWORDS | FLAGS).items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def changed(name: str, value: str | bool | None) -> SearchAttributeUpdate[Any]:
+    """The change of one search attribute; None takes it away."""
+    key: SearchAttributeKey[Any] = FLAGS[name] if name in FLAGS else KEYWORDS[name]
+    return key.value_unset() if value is None else key.value_set(value)

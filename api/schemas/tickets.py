@@ -185,6 +185,7 @@ class HistoryView(View):
     at: datetime
     decided_at: datetime
     changes: dict[str, Any]
+    reason: str | None
 
 
 class CommentOrder(StrEnum):

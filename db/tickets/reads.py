@@ -148,7 +148,10 @@ async def list_history(
 ) -> list[dict[str, Any]]:
     """A page of a ticket's decisions, the newest first."""
     h = ticket_history.c
-    query = select(h.revision, h.command, h.actor, h.at, h.decided_at, h.changes).where(h.process_id == ticket_id)
+    reason = h.payload["reason"].astext.label("reason")
+    query = select(h.revision, h.command, h.actor, h.at, h.decided_at, h.changes, reason).where(
+        h.process_id == ticket_id
+    )
     if after is not None:
         query = query.where(h.revision < after)
     return [dict(row) for row in (await connection.execute(query.order_by(h.revision.desc()).limit(count))).mappings()]

@@ -316,12 +316,12 @@ def describe(ticket: Ticket, open_now: tuple[Any, ...]) -> str:
 
 def attributes(ticket: Ticket) -> dict[str, str | bool]:
     """What operators can filter workflows by."""
-    return {
+    found: dict[str, str | bool] = {
         "SupStatus": ticket.status.value,
         "SupSeverity": ticket.severity.value,
         "SupTier": ticket.sla_tier.value,
-        "SupAssignee": str(ticket.assignee_id or ""),
     }
+    return found | ({"SupAssignee": str(ticket.assignee_id)} if ticket.assignee_id else {})
 
 
 def _plain(ticket: Ticket | None, name: str) -> Any:
