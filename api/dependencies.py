@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.contextvars import bind_contextvars
 
-from api.auth import Caller, verify
+from api.auth import Caller
 from api.errors import Unauthenticated
 from api.middleware import PROBES
 from api.paging import PageRequest
@@ -63,7 +63,7 @@ async def guard(request: Request) -> None:
     route: APIRoute = request.scope["route"]
     least = LEAST_ROLE[request.method, route.path]
     if least is not PUBLIC:
-        caller = await app.directory.caller(verify(app.settings, bearer(request)))
+        caller = await app.directory.caller(app.tokens.claims(bearer(request)))
         request.state.caller = caller
         CURRENT_TENANT.set(caller.tenant_id)
         bind_contextvars(tenant_id=str(caller.tenant_id), actor_id=str(caller.id))
@@ -105,7 +105,7 @@ def address(request: Request) -> str:
 
 
 def known_parameters(dependant: Dependant) -> set[str]:
-    """The query parameters of a route and of all that it depends on."""
+    """The query parameters of a route and of all that it depends on, aliases of query models included."""
     names: set[str] = set()
     for parameter in (parameter for each in family(dependant) for parameter in each.query_params):
         annotation = parameter.field_info.annotation

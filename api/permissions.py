@@ -37,6 +37,11 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("POST", "/api/tickets/{ticket_id}/comments"): Role.CUSTOMER,
     ("GET", "/api/tickets/{ticket_id}/comments"): Role.CUSTOMER,
     ("GET", "/api/tickets/{ticket_id}/history"): Role.AGENT,
+    ("GET", "/api/settings"): Role.AGENT,
+    ("PATCH", "/api/settings"): Role.ADMIN,
+    ("GET", "/api/deadlines"): Role.AGENT,
+    ("GET", "/api/deadlines/feed"): Role.AGENT,
+    ("GET", "/api/deadlines.ics"): PUBLIC,
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from api.auth import Directory, Passwords, derive_key
+from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import Desk
 from api.limits import Limits, make_limits
@@ -23,6 +23,7 @@ class Services:
     engine: AsyncEngine
     temporal: Client
     metrics: Metrics
+    tokens: Tokens
     directory: Directory
     passwords: Passwords
     limits: Limits
@@ -42,6 +43,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         engine=engine,
         temporal=temporal,
         metrics=metrics,
+        tokens=Tokens(settings),
         directory=Directory(engine),
         passwords=Passwords(),
         limits=make_limits(settings),

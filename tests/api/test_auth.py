@@ -1,5 +1,6 @@
 """Who gets in, who does not, and how soon that changes."""
 
+import asyncio
 import base64
 import json
 import time
@@ -94,6 +95,14 @@ async def test_a_token_that_we_did_not_give_to_that_user_is_refused(api: Front, 
     response = await api.http.get("/api/me", headers={"Authorization": f"Bearer {forgery(api)}"})
     problem(response, 401, "unauthenticated")
     assert 'error="invalid_token"' in response.headers["www-authenticate"]
+
+
+async def test_a_token_that_was_good_expires_all_the_same(api: Front) -> None:
+    claims = _claims(api) | {"exp": int(time.time()) + 2}
+    headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, algorithm='HS256')}"}
+    assert (await api.http.get("/api/me", headers=headers)).status_code == 200
+    await asyncio.sleep(2.1)
+    problem(await api.http.get("/api/me", headers=headers), 401, "unauthenticated")
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer ", "token"])
