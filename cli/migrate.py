@@ -25,10 +25,12 @@ def alembic_config(owner: PostgresSettings) -> Config:
 def migrate_database(owner: PostgresSettings, app_password: str | None) -> None:
     """Upgrade to the newest revision as the owner; with `app_password` the application's role can log in with it."""
     command.upgrade(alembic_config(owner), "head")
-    if app_password:
-        statement = sql.SQL("alter role {} login password {}").format(sql.Identifier(APP_ROLE), app_password)
-        with psycopg.connect(owner.conninfo(), autocommit=True) as connection:
-            connection.execute(statement)
+    role = sql.Identifier(APP_ROLE)
+    with psycopg.connect(owner.conninfo(), autocommit=True) as connection:
+        # So that `summit doctor` can compare revisions with the rights that API and worker have.
+        connection.execute(sql.SQL("grant select on alembic_version to {}").format(role))
+        if app_password:
+            connection.execute(sql.SQL("alter role {} login password {}").format(role, app_password))
 
 
 def migrate() -> None:

@@ -124,7 +124,7 @@ async def fast_forward(environment: WorkflowEnvironment, handle: WorkflowHandle[
 
 
 @asynccontextmanager
-async def supervised_stack(directory: Path, seconds: float = 120.0) -> AsyncIterator[dict[str, Any]]:
+async def supervised_stack(directory: Path, seconds: float = 180.0) -> AsyncIterator[dict[str, Any]]:
     """`summit up` on a private data directory; yields the content of its stack.json, and stops it at the end."""
     process = await start_stack(directory, seconds)
     try:
@@ -133,7 +133,7 @@ async def supervised_stack(directory: Path, seconds: float = 120.0) -> AsyncIter
         await stop_stack(process, directory)
 
 
-async def start_stack(directory: Path, seconds: float = 120.0) -> asyncio.subprocess.Process:
+async def start_stack(directory: Path, seconds: float = 180.0) -> asyncio.subprocess.Process:
     """Start `summit up` and wait for its stack.json; its output goes to `up.log` in that directory."""
     directory.mkdir(parents=True, exist_ok=True)
     environment = dict(os.environ)
