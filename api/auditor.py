@@ -27,6 +27,8 @@ UNCONFIRMED_AFTER: Final = timedelta(seconds=10)
 ORPHANED_AFTER: Final = timedelta(seconds=60)
 MOST_WAKES: Final = 50
 SWEEP_PAGE: Final = 20
+SWEEP_EVERY: Final = 6
+"""Rounds between two pages of the sweep, which asks Temporal about one process after another."""
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 ALARM_EVERY: Final = timedelta(minutes=1)
 
@@ -79,6 +81,7 @@ class Auditor:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     watched: dict[UUID, Watch] = field(default_factory=dict)
     swept: UUID = START
+    rounds: int = 0
     alarmed_at: datetime | None = None
     running: AsyncIterator[WorkflowExecution] | None = None
 
@@ -115,7 +118,9 @@ class Auditor:
             self.gauges.wakes.labels(finding.reason).inc()
             woken += 1
         self._alarm(found, now)
-        await self._sweep()
+        self.rounds += 1
+        if self.rounds % SWEEP_EVERY == 0:
+            await self._sweep()
         return woken
 
     async def everything(self, *, wake_all: bool) -> int:

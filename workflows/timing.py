@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.common import Priority, RetryPolicy
+from temporalio.common import Priority, RetryPolicy, WorkflowIDReusePolicy
 from temporalio.workflow import ParentClosePolicy
 
 ROLL_OVER_EVENTS: Final = 400
@@ -31,9 +31,10 @@ TIMER_ATTEMPT: Final[dict[str, Any]] = {
 
 EFFECT_OPTIONS: Final[dict[str, Any]] = {
     "parent_close_policy": ParentClosePolicy.ABANDON,
+    "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
     "priority": Priority(priority_key=2),
 }
-"""Effects outlive the process that asked for them."""
+"""Effects outlive the process that asked for them, and none runs twice."""
 
 
 def back_off(attempts: int) -> timedelta:
