@@ -1,0 +1,115 @@
+"""The bare engine: a workflow of the ticket's shape that does nothing, and the process of its worker."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import timedelta
+
+import uvloop
+from pydantic import BaseModel
+from temporalio import activity, workflow
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+
+from runtime.settings import Settings
+from runtime.temporal import connect
+from workflows.timing import TIMER_ATTEMPT, UPDATE_ATTEMPT
+
+TASK_QUEUE = "bare"
+READY = "ready"
+
+
+class Note(BaseModel):
+    """An input: a text as long as a real message, and how long the outcome and the answer to it are to be."""
+
+    text: str
+    outcome: int
+    answer: int
+
+
+class Work(BaseModel):
+    """What the activity is handed: the last outcome and the input, as a decision is."""
+
+    state: str
+    note: Note
+
+
+class Text(BaseModel):
+    """An outcome or an answer of a given length."""
+
+    text: str
+
+
+@activity.defn
+async def nothing(work: Work) -> Text:
+    """Decide nothing, at a real outcome's length."""
+    return Text(text="x" * work.note.outcome)
+
+
+@workflow.defn(name="bare")
+class BareWorkflow:
+    """A ticket without its rules, its Postgres and its HTTP: the same start, update, lock, local activity and wait."""
+
+    @workflow.init
+    def __init__(self, start: Note) -> None:
+        self._start = start
+        self._state = ""
+        self._lock = asyncio.Lock()
+        self._final = False
+
+    @workflow.run
+    async def run(self, start: Note) -> None:
+        """Execute the creating input, then wait."""
+        await self._decide(start, creating=True)
+        await workflow.wait_condition(lambda: self._final)
+
+    @workflow.update
+    async def create(self) -> Text:
+        """Wait for the outcome of the creating input."""
+        await workflow.wait_condition(lambda: bool(self._state))
+        return Text(text="x" * self._start.answer)
+
+    @workflow.update
+    async def change(self, note: Note) -> Text:
+        """Take one more input."""
+        await workflow.wait_condition(lambda: bool(self._state))
+        await self._decide(note, creating=False)
+        return Text(text="x" * note.answer)
+
+    @change.validator
+    def validate_change(self, note: Note) -> None:
+        """Accept everything."""
+
+    async def _decide(self, note: Note, *, creating: bool) -> None:
+        async with self._lock:
+            outcome = await workflow.execute_local_activity(
+                nothing, Work(state=self._state, note=note), **(TIMER_ATTEMPT if creating else UPDATE_ATTEMPT)
+            )
+            self._state = outcome.text
+
+
+async def serve() -> None:
+    """Work with the settings of `worker.py` until SIGTERM; says `ready` on stdout before."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    worker = Worker(
+        await connect(Settings()),
+        task_queue=TASK_QUEUE,
+        workflows=[BareWorkflow],
+        activities=[nothing],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_cached_workflows=5000,
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        no_remote_activities=True,
+    )
+    async with worker:
+        print(READY, flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())
+    # As in worker.py: the SDK's threads can abort an interpreter that is going away.
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,137 @@
+"""The one table at the end, and the same numbers as JSON."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.callers import Timing
+from benchmarks.reads import GET_P50, LIST_P95, Read
+from benchmarks.usage import BARE_WORKER, SERVERS
+from benchmarks.writes import MANY, TARGETS, Pair
+
+WIDTH = 132
+
+CPU_COLUMNS = (*SERVERS, "client")
+BLANK = [""] * (4 + len(CPU_COLUMNS))
+
+
+@dataclass
+class Report:
+    """What was measured; parts that did not run stay empty."""
+
+    tickets: int = 0
+    start_up: dict[str, float] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
+    payloads: dict[str, int] = field(default_factory=dict)
+    reads: dict[str, list[Read]] = field(default_factory=dict)
+    load_seconds: float = 0.0
+    memory: dict[str, dict[str, float]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """Everything, for a file."""
+        return {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+            "load": [round(value, 2) for value in os.getloadavg()],
+            "seconds": round(self.seconds, 1),
+            "startUpSeconds": _rounded(self.start_up),
+            "payloadBytes": self.payloads,
+            "writes": [
+                {
+                    "name": pair.name,
+                    "callers": pair.callers,
+                    "ratio": round(pair.ratio, 3),
+                    "target": TARGETS[pair.name] if pair.callers == MANY else None,
+                    "bare": _numbers(pair.bare),
+                    "ours": _numbers(pair.ours),
+                }
+                for pair in self.pairs
+            ],
+            "tickets": self.tickets,
+            "loadSeconds": round(self.load_seconds, 1),
+            "reads": {
+                kind: [{"name": read.name, **_numbers(read.timing)} for read in rows]
+                for kind, rows in self.reads.items()
+            },
+            "memoryMiB": {when: _rounded(sizes) for when, sizes in self.memory.items()},
+        }
+
+    def write(self, directory: Path) -> Path:
+        """Write the document under a name of its own, and as `latest.json`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        content = json.dumps(self.document(), indent=2) + "\n"
+        path = directory / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
+        for file in (path, directory / "latest.json"):
+            file.write_text(content, encoding="utf-8")
+        return path
+
+    def print(self) -> None:
+        """The table."""
+        table = Table(title=f"Summit beside the bare engine; {self.tickets:,} tickets", box=SIMPLE_HEAD, width=WIDTH)
+        table.add_column("measurement", no_wrap=True)
+        for name in ("calls/s", "p50 ms", "p95 ms", "p99 ms", *CPU_COLUMNS):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
+        for pair in self.pairs:
+            at = f"{pair.name} at {pair.callers}"
+            table.add_row(f"{at}, bare engine", *_cells(pair.bare, worker=BARE_WORKER))
+            table.add_row(f"{at}, Summit", *_cells(pair.ours), _ratio(pair), end_section=True)
+        for kind, rows in self.reads.items():
+            for read in rows:
+                table.add_row(f"{kind}: {read.name}", *_cells(read.timing), _read_verdict(kind, read))
+            table.add_section()
+        for name, seconds in self.start_up.items():
+            table.add_row(name, *BLANK, f"{seconds:.1f} s")
+        for when, sizes in self.memory.items():
+            table.add_section()
+            for name, size in sizes.items():
+                table.add_row(f"memory {when}: {name}", *BLANK, f"{size:.0f} MiB")
+        Console(width=WIDTH).print(table)
+        print("Columns from `api` on: CPU milliseconds per call; `worker` is the bare engine's own in its rows.")
+
+
+def _ratio(pair: Pair) -> str:
+    if pair.callers != MANY:
+        return f"{pair.ratio:.2f} of bare"
+    target = TARGETS[pair.name]
+    return f"{pair.ratio:.2f} ≥ {target} {_mark(pair.ratio >= target)}"
+
+
+def _read_verdict(kind: str, read: Read) -> str:
+    if kind == "get":
+        return "" if read.name != "get" else f"p50 < {GET_P50:.0f} {_mark(read.timing.percentile(50) < GET_P50)}"
+    return f"p95 < {LIST_P95:.0f} {_mark(read.timing.percentile(95) < LIST_P95)}"
+
+
+def _mark(good: bool) -> str:
+    return "yes" if good else "[bold]NO[/bold]"
+
+
+def _cells(timing: Timing, worker: str = "worker") -> list[str]:
+    used = timing.cpu_per_call()
+    columns = [used.get(worker if name == "worker" else name, 0.0) for name in CPU_COLUMNS]
+    return [f"{value:.1f}" for value in (timing.rate, *map(timing.percentile, (50, 95, 99)), *columns)]
+
+
+def _numbers(timing: Timing) -> dict[str, Any]:
+    return {
+        "calls": timing.calls,
+        "perSecond": round(timing.rate, 1),
+        **{f"p{p}Ms": round(timing.percentile(p), 2) for p in (50, 95, 99)},
+        "perSecondByRound": [round(rate, 1) for rate in timing.rates],
+        "cpuMs": _rounded(timing.cpu_per_call()),
+    }
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in values.items()}
