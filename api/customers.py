@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.auth import Caller
@@ -13,6 +13,7 @@ from api.errors import refusals
 from api.paging import Page
 from api.records import Once, fresh, new_id
 from api.responses import reply
+from api.routing import Area
 from api.schemas.common import SearchText
 from api.schemas.customers import AccountView, ChangeAccount, CreateAccount
 from db import customers
@@ -20,7 +21,7 @@ from db.customers import Row
 from domain.customers import FeeNotInCurrency, Tier, fee
 from domain.process import KeyReused, NotFound
 
-router = APIRouter(prefix="/api/customers/accounts", tags=["customers"])
+router = Area(prefix="/api/customers/accounts", tags=["customers"])
 
 NO_ACCOUNT = UUID(int=0)
 """What a customer without an account sees: nothing."""

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import Form, Query, Request
 from starlette.responses import Response
 
 from api.constraints import AccountOfStaff, EmailTaken, UnknownReference
@@ -13,6 +13,7 @@ from api.login import sign_in
 from api.paging import Page
 from api.records import Once, fresh, new_id
 from api.responses import reply
+from api.routing import Area
 from api.schemas.common import SearchText
 from api.schemas.identity import ChangeUser, CreateTeam, CreateUser, LoginForm, Me, TeamView, Token, UserView
 from db import identity
@@ -20,7 +21,7 @@ from domain.identity import Role
 from domain.people import OwnAccess, may_change
 from domain.process import KeyReused, NotFound
 
-router = APIRouter(tags=["identity"])
+router = Area(tags=["identity"])
 
 
 @router.post(

@@ -5,17 +5,17 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, Final, Literal
 
-from fastapi import APIRouter
 from sqlalchemy import text
 from starlette.responses import Response
 
 from api.dependencies import App
 from api.errors import Unavailable, problem_response
 from api.responses import reply
+from api.routing import Area
 from api.schemas.common import View
 from api.services import Services
 
-router = APIRouter(tags=["system"])
+router = Area(tags=["system"])
 
 PROBE_SECONDS: Final = 2.0
 PING: Final = text("select 1")
