@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from icalendar import Calendar, Event
 from starlette.responses import Response
 
@@ -17,13 +17,14 @@ from api.dependencies import Agent, App, Session
 from api.errors import Unauthenticated, refusals
 from api.paging import BadCursor, Page, PageRequest
 from api.responses import reply
+from api.routing import Area
 from api.schemas.promises import DeadlineQuery, DeadlineView, FeedView
 from api.services import Services
 from db.engine import tenant_transaction
 from db.promises import LedgerFilters, list_deadlines, owed_by
 from domain.ids import derived_id
 
-router = APIRouter(prefix="/api", tags=["Promises"])
+router = Area(prefix="/api", tags=["Promises"])
 
 SORT: Final = "dueAt"
 MAC_BYTES: Final = 16

@@ -1,17 +1,17 @@
 """A tenant's settings over HTTP."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.dependencies import Admin, Agent, IfMatch, Session
 from api.errors import refusals
 from api.records import fresh
 from api.responses import reply
+from api.routing import Area
 from api.schemas.settings import SettingsPatch, SettingsView
 from db.settings import change_settings, find_settings
 from domain.process import Stale
 
-router = APIRouter(prefix="/api/settings", tags=["Settings"])
+router = Area(prefix="/api/settings", tags=["Settings"])
 
 
 @router.get("", response_model=SettingsView)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session
@@ -13,6 +13,7 @@ from api.desk import view
 from api.errors import refusals
 from api.paging import Page, PageRequest
 from api.responses import reply
+from api.routing import Area
 from api.schemas.tickets import (
     Author,
     CommentOrder,
@@ -28,7 +29,7 @@ from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_his
 from domain.process import Forbidden, KeyReused, NotFound, Stale
 from domain.tickets.lifecycle import IllegalTransition, TicketFinal
 
-router = APIRouter(prefix="/api/tickets", tags=["Tickets"])
+router = Area(prefix="/api/tickets", tags=["Tickets"])
 
 TicketId = Annotated[UUID, Path(description="The ticket's id.")]
 Filters = Annotated[TicketQuery, Query()]
