@@ -1,7 +1,7 @@
 """The plans of the API's own list and search statements, as the application's role and with a tenant set."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import Diagnostic
@@ -29,6 +29,10 @@ EXPLAINING: Final = (
     "set auto_explain.log_buffers = on",
     "set client_min_messages = log",
     f"set role {APP_ROLE}",
+)
+
+MANY_VALUED: Final = frozenset(
+    info.alias or name for name, info in TicketQuery.model_fields.items() if get_origin(info.annotation) is list
 )
 
 AGENT: Final = Actor(role=Role.AGENT, name="Desk")
@@ -61,7 +65,10 @@ async def _plans(connection: AsyncConnection, query: Query, cursors: Cursors) ->
         heard.append(notice.message_primary or "")
 
     asked: Mapping[str, Any] = query()
-    wanted = TicketQuery.model_validate(asked)
+    listed = {
+        name: [value] if name in MANY_VALUED and isinstance(value, str) else value for name, value in asked.items()
+    }
+    wanted = TicketQuery.model_validate(listed)
     start = after(PageRequest(wanted.limit, wanted.cursor, cursors), wanted.sort)
     raw.add_notice_handler(hear)
     await list_tickets(connection, AGENT, filters(wanted), wanted.sort, start, wanted.limit + 1)
