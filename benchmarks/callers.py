@@ -8,7 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from benchmarks.client import Unexpected
 from benchmarks.usage import Cpu, Meter
+
+MOST_FAILURES = 20
+"""Unexpected answers after which a measurement means nothing and is given up."""
 
 Operation = Callable[[int], Awaitable[None]]
 """The n-th call."""
@@ -21,6 +25,8 @@ class Timing:
     seconds: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     cpu: dict[str, float] = field(default_factory=dict)
+    failed: int = 0
+    """Calls answered with another status than the expected one; they count in nothing else."""
 
     @property
     def calls(self) -> int:
@@ -45,6 +51,7 @@ class Timing:
         """Take in another run of the same measurement."""
         self.seconds += other.seconds
         self.rates += other.rates
+        self.failed += other.failed
         for name, used in other.cpu.items():
             self.cpu[name] = self.cpu.get(name, 0.0) + used
 
@@ -59,8 +66,15 @@ async def measure(callers: int, calls: int, most_seconds: float, operation: Oper
 
     async def caller() -> None:
         while (number := next(numbers)) < calls and (begun := clock()) < end:
-            await operation(number)
-            timing.seconds.append(clock() - begun)
+            try:
+                await operation(number)
+            except Unexpected as unexpected:
+                timing.failed += 1
+                if timing.failed > MOST_FAILURES:
+                    raise
+                print(f"  {unexpected}", flush=True)
+            else:
+                timing.seconds.append(clock() - begun)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(callers):

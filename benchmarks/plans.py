@@ -1,5 +1,6 @@
 """The plans of the API's own list and search statements, as the application's role and with a tenant set."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, get_origin
 
@@ -35,6 +36,8 @@ MANY_VALUED: Final = frozenset(
     info.alias or name for name, info in TicketQuery.model_fields.items() if get_origin(info.annotation) is list
 )
 
+COLUMNS: Final = re.compile(r"SELECT support_tickets\.id.*?FROM", re.DOTALL)
+
 AGENT: Final = Actor(role=Role.AGENT, name="Desk")
 
 
@@ -62,7 +65,7 @@ async def _plans(connection: AsyncConnection, query: Query, cursors: Cursors) ->
     heard: list[str] = []
 
     def hear(notice: Diagnostic) -> None:
-        heard.append(notice.message_primary or "")
+        heard.append(COLUMNS.sub("SELECT … FROM", notice.message_primary or ""))
 
     asked: Mapping[str, Any] = query()
     listed = {
@@ -72,5 +75,6 @@ async def _plans(connection: AsyncConnection, query: Query, cursors: Cursors) ->
     start = after(PageRequest(wanted.limit, wanted.cursor, cursors), wanted.sort)
     raw.add_notice_handler(hear)
     await list_tickets(connection, AGENT, filters(wanted), wanted.sort, start, wanted.limit + 1)
+    await connection.execute(text("select 1"))  # a plan is told when the next statement closes it
     raw.remove_notice_handler(hear)
     return [str(asked), *heard]

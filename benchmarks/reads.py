@@ -23,7 +23,7 @@ GET_P50: Final = 10.0
 LIST_P95: Final = 50.0
 """Milliseconds that are asked for."""
 
-MOST_SECONDS: Final = 6.0
+MOST_SECONDS: Final = 4.0
 
 DEEP: Final = 0.7
 """How far into the list a deep page lies."""

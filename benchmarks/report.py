@@ -97,6 +97,10 @@ class Report:
             for name, size in sizes.items():
                 table.add_row(f"memory {when}: {name}", *BLANK, f"{size:.0f} MiB")
         Console(width=WIDTH).print(table)
+        timings = [timing for pair in self.pairs for timing in (pair.bare, pair.ours)]
+        timings += [read.timing for rows in self.reads.values() for read in rows]
+        if failed := sum(timing.failed for timing in timings):
+            print(f"{failed} calls were not answered as expected; the JSON says which.")
         print("Columns from `api` on: CPU milliseconds per call; `worker` is the bare engine's own in its rows.")
 
 
@@ -126,6 +130,7 @@ def _cells(timing: Timing, worker: str = "worker") -> list[str]:
 def _numbers(timing: Timing) -> dict[str, Any]:
     return {
         "calls": timing.calls,
+        "failed": timing.failed,
         "perSecond": round(timing.rate, 1),
         **{f"p{p}Ms": round(timing.percentile(p), 2) for p in (50, 95, 99)},
         "perSecondByRound": [round(rate, 1) for rate in timing.rates],

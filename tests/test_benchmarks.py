@@ -55,7 +55,8 @@ async def test_the_raw_client_keeps_its_connection_and_refuses_surprises() -> No
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        while head := await reader.readuntil(b"\r\n\r\n"):
+        while not reader.at_eof():
+            head = await reader.readuntil(b"\r\n\r\n")
             status = b"404 Not Found" if b"/missing" in head else b"200 OK"
             writer.write(b"HTTP/1.1 " + status + b'\r\nContent-Length: 7\r\n\r\n{"a":1}')
 
