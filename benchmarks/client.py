@@ -59,7 +59,7 @@ class Http:
         return await self._send(method, path, body, extra, expect)
 
     async def _send(self, method: str, target: str, body: bytes, extra: str, expect: int) -> Answer:
-        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
+        reader, writer = await self._connection()
         writer.write(f"{method} {target} HTTP/1.1\r\n{self._head}{extra}\r\n".encode() + body)
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head[9:12])
@@ -75,3 +75,11 @@ class Http:
         if status != expect:
             raise Unexpected(f"{method} {target}: {status} {content[:300].decode(errors='replace')}")
         return Answer(status, content)
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()  # the server hung up, because it has rested for too long
+        return await asyncio.open_connection(self._host, self._port)
