@@ -1,0 +1,1 @@
+"""Processes on real servers, whose clocks can be moved."""
