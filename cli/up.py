@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.announce import announce
+from cli.demo_tickets import tell_demo
 from cli.stack import ROOT, Stack, plan
 from runtime.embedded import ports as port_choice
 from runtime.embedded.files import AlreadyRunningError, DataDir, read_json, tail, write_json
@@ -21,6 +22,9 @@ from runtime.embedded.processes import end, leftovers
 from runtime.embedded.supervisor import Service, StartError, Supervisor
 
 DEMO_KEYS = ("tenantId", "otherTenantId", "tokens", "logins")
+
+TELLING_SECONDS = 2.0
+"""How long being ready waits for the demo's tickets; what is left of them comes after."""
 
 
 class Ports(StrEnum):
@@ -66,6 +70,7 @@ class _Up:
         self.supervisor = Supervisor(self.files, _say, self._pids_changed)
         self.published: dict[str, Any] | None = None
         self.stop_asked = asyncio.Event()
+        self.telling: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -107,6 +112,8 @@ class _Up:
             _say("Starting worker and API, loading demo data")
             await _all(self._load_demo(), self._start_each(stack.processes()))
         demo = {name: read_json(self.files.demo_file).get(name) for name in DEMO_KEYS}
+        self.telling = asyncio.create_task(tell_demo(stack.api_url, demo["tokens"] or {}, _say))
+        await asyncio.wait({self.telling}, timeout=TELLING_SECONDS)
         self.published = {
             "apiUrl": stack.api_url,
             "portalUrl": None,
@@ -172,6 +179,8 @@ class _Up:
         _say("Stopping")
         self.files.stack_file.unlink(missing_ok=True)
         self.published = None
+        if self.telling is not None:
+            self.telling.cancel()
         for names in (("api", "worker"), ("temporal",), ("postgres",)):
             await self.supervisor.stop(*names)
         _say("Stopped")
