@@ -1,0 +1,1 @@
+"""Tickets over HTTP, with a real worker behind."""

@@ -1,0 +1,159 @@
+"""What customers see of tickets and may do with them: their own, the public part, and a follow-up when it is over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.api.front import Front, problem
+from tests.api.tickets.office import Office, fresh, path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stranger(office: Office) -> AsyncIterator[str]:
+    """A customer without an account and without tickets, as a token."""
+    email = f"{fresh()}@nowhere.example"
+    await office.front.created("admin", "/api/users", {"email": email, "name": "Sam Stranger", "role": "CUSTOMER"})
+    [(user_id,)] = await office.rows("select id from users where email = %s", email)
+    yield Front.token(office.front, "customer", user_id=user_id)
+
+
+async def as_stranger(office: Office, token: str, method: str, url: str, **rest: object) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return (await office.call(None, method, url, headers=headers, **rest)).status_code
+
+
+async def test_a_customer_opens_a_ticket_by_the_portal(office: Office) -> None:
+    ticket = await office.opened("customer")
+    assert (ticket["channel"], ticket["slaTier"]) == ("PORTAL", "ENTERPRISE")
+    assert ticket["requesterId"] == str(office.front.seed.users["customer"])
+    assert await office.read(ticket, "customer") == ticket
+
+
+async def test_a_customer_sees_the_tickets_of_their_account_and_of_their_address(office: Office) -> None:
+    tag = fresh()
+    of_account = await office.opened(customerEmail="colleague@example.com", tags=[tag])
+    own = await office.opened(customerEmail="CUSTOMER@Example.com", tags=[tag])
+    await office.opened(customerEmail="other@granite.example", tags=[tag])
+    seen = {ticket["id"] for ticket in await office.listed("customer", tag=tag)}
+    assert seen == {of_account["id"], own["id"]}
+
+
+async def test_others_tickets_are_not_found(office: Office, stranger: str) -> None:
+    ticket = await office.opened()
+    await office.commented(ticket)
+    before = await office.counts()
+    url = path(ticket)
+    assert await as_stranger(office, stranger, "GET", url) == 404
+    assert await as_stranger(office, stranger, "GET", url + "/comments") == 404
+    assert await as_stranger(office, stranger, "PATCH", url, json={"status": "CLOSED"}) == 404
+    assert await as_stranger(office, stranger, "POST", url + "/comments", json={"body": "Hello"}) == 404
+    assert await as_stranger(office, stranger, "GET", url + "/history") == 403
+    assert await office.counts() == before
+
+
+async def test_others_closed_tickets_are_not_found_either(office: Office, stranger: str) -> None:
+    ticket = await office.patched(await office.opened(), status="CANCELLED")
+    before = await office.counts()
+    assert await as_stranger(office, stranger, "PATCH", path(ticket), json={"status": "OPEN"}) == 404
+    assert await as_stranger(office, stranger, "POST", path(ticket) + "/comments", json={"body": "Hello"}) == 404
+    assert await office.counts() == before
+
+
+async def test_internal_notes_are_hidden_and_not_found_by_searching(office: Office) -> None:
+    ticket, secret = await office.opened(), f"w{fresh()}"
+    await office.commented(ticket, body=f"The reason is {secret}", internal=True)
+    public = await office.commented(ticket, body="We look into it")
+    assert [c["id"] for c in await office.listed("customer", path(ticket) + "/comments")] == [public["id"]]
+    assert await office.listed("customer", q=secret) == []
+    assert [found["id"] for found in await office.listed("agent", q=secret)] == [ticket["id"]]
+
+
+async def test_the_history_is_the_staffs(office: Office) -> None:
+    ticket = await office.opened("customer")
+    problem(await office.call("customer", "GET", path(ticket) + "/history"), 403, "role-too-low")
+
+
+@pytest.mark.parametrize(
+    "patch", [{"priority": "URGENT"}, {"subject": "x"}, {"assigneeId": None}, {"status": "OPEN", "tags": []}]
+)
+async def test_a_customer_changes_no_field(office: Office, patch: dict[str, object]) -> None:
+    ticket = await office.patched(await office.opened("customer"), status="RESOLVED")
+    problem(await office.call("customer", "PATCH", path(ticket), json=patch), 403, "forbidden")
+    assert await office.read(ticket) == ticket
+
+
+async def test_a_customer_moves_no_ticket_that_is_being_worked_on(office: Office) -> None:
+    ticket = await office.opened("customer")
+    for status in ("RESOLVED", "CANCELLED", "IN_PROGRESS"):
+        problem(await office.call("customer", "PATCH", path(ticket), json={"status": status}), 403, "forbidden")
+
+
+@pytest.mark.parametrize("status", ["OPEN", "CLOSED"])
+async def test_a_customer_takes_a_resolution_back_or_confirms_it(office: Office, status: str) -> None:
+    ticket = await office.patched(await office.opened("customer"), status="RESOLVED")
+    assert (await office.patched(ticket, "customer", status=status))["status"] == status
+
+
+@pytest.mark.parametrize("extra", [{"internal": True}, {"status": "CLOSED"}])
+async def test_a_customer_writes_public_comments_only(office: Office, extra: dict[str, object]) -> None:
+    ticket = await office.patched(await office.opened("customer"), status="RESOLVED")
+    body = {"body": "Hello", **extra}
+    problem(await office.call("customer", "POST", path(ticket) + "/comments", json=body), 403, "forbidden")
+    assert await office.listed(url=path(ticket) + "/comments") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"slaTier": "PREMIUM"},
+        {"customerEmail": "colleague@example.com"},
+        {"assigneeId": "00000000-0000-4000-8000-000000000007"},
+    ],
+    ids=str,
+)
+async def test_a_customer_chooses_neither_tier_nor_name_nor_hands(office: Office, body: dict[str, str]) -> None:
+    before = await office.counts()
+    good = {"customerEmail": "customer@example.com", "subject": "S", "description": "D"}
+    response = await office.call("customer", "POST", "/api/tickets", json=good | body)
+    assert response.status_code in (403, 422), response.text
+    assert await office.counts() == before
+
+
+async def test_a_customer_without_an_account_has_no_phone(office: Office, stranger: str) -> None:
+    headers = {"Authorization": f"Bearer {stranger}"}
+    email = (await office.call(None, "GET", "/api/me", headers=headers)).json()["email"]
+    body = {"customerEmail": email, "subject": "S", "description": "D", "channel": "PHONE"}
+    document = problem(await office.call(None, "POST", "/api/tickets", headers=headers, json=body), 422, "invalid")
+    assert document["allowedChannels"] == ["EMAIL", "PORTAL"]
+
+
+async def test_a_reply_reopens_what_was_resolved(office: Office) -> None:
+    ticket = await office.patched(await office.opened("customer"), status="RESOLVED")
+    comment = await office.commented(ticket, "customer")
+    assert comment["ticketId"] == ticket["id"]
+    reopened = await office.read(ticket)
+    assert (reopened["status"], reopened["reopens"], reopened["resolvedAt"]) == ("OPEN", 1, None)
+
+
+async def test_a_reply_to_a_closed_ticket_opens_a_follow_up(office: Office) -> None:
+    ticket = await office.opened("customer", subject="Broken again")
+    await office.patched(ticket, status="RESOLVED")
+    closed = await office.patched(ticket, "customer", status="CLOSED")
+    comment = await office.commented(ticket, "customer", body="It is back")
+    assert comment["ticketId"] != ticket["id"]
+    follow_up = await office.read({"id": comment["ticketId"]}, "customer")
+    assert (follow_up["followUpOf"], follow_up["subject"], follow_up["status"]) == (ticket["id"], "Broken again", "NEW")
+    assert await office.listed("customer", path(follow_up) + "/comments") == [comment]
+    assert await office.read(ticket) == closed
+
+
+async def test_a_repeated_reply_to_a_closed_ticket_opens_one_follow_up(office: Office) -> None:
+    ticket = await office.patched(await office.opened("customer"), status="CANCELLED")
+    url, headers = path(ticket) + "/comments", {"Idempotency-Key": fresh()}
+    calls = [office.call("customer", "POST", url, json={"body": "Hello?"}, headers=headers) for _ in range(4)]
+    answers = [response.json() for response in await asyncio.gather(*calls)]
+    assert all(answer == answers[0] for answer in answers)
+    rows = await office.rows("select count(*) from support_tickets where follow_up_of = %s", ticket["id"])
+    assert rows == [(1,)]

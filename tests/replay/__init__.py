@@ -1,0 +1,1 @@
+"""Workflows of today replay what was written yesterday."""
