@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
-from api import customers, errors, identity, openapi, permissions, promises, system, tickets
+from api import customers, errors, identity, manual, openapi, permissions, promises, system, tickets
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard
@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             client = temporal or await connect(settings, lazy=True)
             services = make_services(settings, engine, client, metrics)
             app.state.services = services
+            stack.push_async_callback(services.limits.close)
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
@@ -75,6 +76,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
         dependencies=[Depends(guard)],
         generate_unique_id_function=openapi.operation_id,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
     for router in ROUTERS:
@@ -83,6 +85,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     errors.install(app)
     app.add_exception_handler(Answered, on_answered)  # type: ignore[arg-type]
     openapi.install(app)
+    manual.install(app)
     app.add_middleware(
         Edge,
         metrics=metrics,

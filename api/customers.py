@@ -21,7 +21,7 @@ from db.customers import Row
 from domain.customers import FeeNotInCurrency, Tier, fee
 from domain.process import KeyReused, NotFound
 
-router = Area(prefix="/api/customers/accounts", tags=["customers"])
+router = Area(prefix="/api/customers/accounts", tags=["Customers"])
 
 NO_ACCOUNT = UUID(int=0)
 """What a customer without an account sees: nothing."""

@@ -21,7 +21,7 @@ from domain.identity import Role
 from domain.people import OwnAccess, may_change
 from domain.process import KeyReused, NotFound
 
-router = Area(tags=["identity"])
+router = Area(tags=["Identity"])
 
 
 @router.post(

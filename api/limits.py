@@ -3,21 +3,20 @@
 import math
 import time
 from dataclasses import dataclass
-from typing import Final, cast
-from urllib.parse import quote
+from typing import Any
 
 import structlog
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from limits.storage import storage_from_string
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from api.errors import TooManyRequests
 from runtime.settings import Settings
 
 log = structlog.get_logger()
-
-SHARED: Final = "async+redis://"
 
 
 def item(rate: str) -> RateLimitItem | None:
@@ -25,15 +24,13 @@ def item(rate: str) -> RateLimitItem | None:
     return parse(rate) if rate.strip() else None
 
 
-def storage(settings: Settings) -> Storage:
-    """Counters in this process, or in Redis where several API processes share them."""
+def connections(settings: Settings) -> ConnectionPool | None:
+    """The way to Redis, where several API processes share their counters; None to count in this process."""
     if settings.redis_host is None:
-        return MemoryStorage()
-    password = settings.redis_password.get_secret_value() if settings.redis_password else ""
-    credentials = f":{quote(password, safe='')}@" if password else ""
-    address = f"{SHARED}{credentials}{settings.redis_host}:{settings.redis_port}"
-    shared = storage_from_string(address, implementation="redispy", socket_timeout=0.5, socket_connect_timeout=0.5)
-    return cast("Storage", shared)
+        return None
+    password = settings.redis_password.get_secret_value() if settings.redis_password else None
+    patience: dict[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 0)}
+    return ConnectionPool(host=settings.redis_host, port=settings.redis_port, password=password, **patience)
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,7 @@ class Limits:
     """The limits in force."""
 
     strategy: FixedWindowRateLimiter
+    redis: ConnectionPool | None
     failures: tuple[type[Exception], ...]
     by_principal: RateLimitItem | None
     by_address: RateLimitItem | None
@@ -61,6 +59,11 @@ class Limits:
         if self.logins is not None:
             await self._hit(self.logins, "login", address)
 
+    async def close(self) -> None:
+        """Hang up on Redis."""
+        if self.redis is not None:
+            await self.redis.aclose()
+
     async def _hit(self, limit: RateLimitItem, kind: str, identity: str) -> None:
         try:
             allowed = await self.strategy.hit(limit, kind, identity)
@@ -76,10 +79,14 @@ class Limits:
 
 def make_limits(settings: Settings) -> Limits:
     """The limits that the settings name. Needs a running loop, on which the counters expire."""
-    counters = storage(settings)
+    redis = connections(settings)
+    counters: Storage = MemoryStorage()
+    if redis is not None:
+        counters = RedisStorage("async+redis://", connection_pool=redis, implementation="redispy")  # type: ignore[arg-type]
     failures = counters.base_exceptions
     return Limits(
         FixedWindowRateLimiter(counters),
+        redis,
         failures if isinstance(failures, tuple) else (failures,),
         item(settings.rate_limit_principal),
         item(settings.rate_limit_public),

@@ -168,7 +168,7 @@ class Exchange:
             headers = message["headers"] = list(message.get("headers", ()))
             headers.append((b"x-request-id", self.request_id.encode()))
             headers.extend(SECURITY_HEADERS)
-            if not any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers):
+            if all(name != b"content-security-policy" for name, _ in headers):
                 headers.extend(API_HEADERS)
         await self.send(message)
 

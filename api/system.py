@@ -15,7 +15,7 @@ from api.routing import Area
 from api.schemas.common import View
 from api.services import Services
 
-router = Area(tags=["system"])
+router = Area(tags=["System"])
 
 PROBE_SECONDS: Final = 2.0
 PING: Final = text("select 1")
