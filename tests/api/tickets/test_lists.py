@@ -142,15 +142,18 @@ HOSTILE = [
     "'", '"', '"unclosed', "-foo", "--", "C++", "a & | ! <-> b", "(((", "\\", "%", "_", "*", ":*", "foo:*", "😀", "",
     " ", "\0", "a\0b", "x" * 500, "or or or", "and", "-" * 500, "'; drop table support_tickets; --", "SUP-",
     "SUP-999999999999999", "999999999999999999999999", "İ", "\u202e", "\t\n", "@", "a@", "@b", "ﷺ",
+    '"' * 500, '-"' * 250, "-a " * 166, "or -" * 125, "( " * 250, "a or " * 100, "-" * 33, "- " * 250,
 ]  # fmt: skip
 """What people and scanners type into search boxes."""
 
 
 @pytest.mark.parametrize("who", ["agent", "customer"])
 async def test_no_search_is_an_error(office: Office, who: str) -> None:
-    for query in HOSTILE:
-        response = await office.call(who, "GET", "/api/tickets", params={"q": query, "limit": 1})
-        assert response.status_code == 200, (query, response.text)
+    answers = {
+        query: (await office.call(who, "GET", "/api/tickets", params={"q": query, "limit": 1})).status_code
+        for query in HOSTILE
+    }
+    assert {query: status for query, status in answers.items() if status != 200} == {}
 
 
 async def test_a_search_finds_subjects_descriptions_and_comments(office: Office) -> None:
