@@ -77,11 +77,16 @@ class Report:
 
     def print(self) -> None:
         """The table."""
-        table = Table(title=f"Summit beside the bare engine; {self.tickets:,} tickets", box=SIMPLE_HEAD, width=WIDTH)
-        table.add_column("measurement", no_wrap=True)
+        table = Table(
+            title=f"Summit beside the bare engine; {self.tickets:,} tickets",
+            box=SIMPLE_HEAD,
+            width=WIDTH,
+            padding=(0, 1, 0, 0),
+        )
+        table.add_column("measurement", no_wrap=True, min_width=34)
         for name in ("calls/s", "p50 ms", "p95 ms", "p99 ms", *CPU_COLUMNS):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("verdict", no_wrap=True)
+            table.add_column(name, justify="right", no_wrap=True, min_width=7)
+        table.add_column("verdict", no_wrap=True, min_width=16)
         for pair in self.pairs:
             at = f"{pair.name} at {pair.callers}"
             table.add_row(f"{at}, bare engine", *_cells(pair.bare, worker=BARE_WORKER))
