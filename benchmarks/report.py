@@ -19,6 +19,7 @@ from benchmarks.usage import BARE_WORKER, SERVERS
 from benchmarks.writes import MANY, TARGETS, Pair
 
 WIDTH = 132
+MEASUREMENT = 40
 
 CPU_COLUMNS = (*SERVERS, "client")
 BLANK = [""] * (4 + len(CPU_COLUMNS))
@@ -83,7 +84,7 @@ class Report:
             width=WIDTH,
             padding=(0, 1, 0, 0),
         )
-        table.add_column("measurement", no_wrap=True, min_width=34)
+        table.add_column("measurement", no_wrap=True, width=MEASUREMENT)
         for name in ("calls/s", "p50 ms", "p95 ms", "p99 ms", *CPU_COLUMNS):
             table.add_column(name, justify="right", no_wrap=True, min_width=7)
         table.add_column("verdict", no_wrap=True, min_width=16)
