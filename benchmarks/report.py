@@ -18,8 +18,8 @@ from benchmarks.reads import GET_P50, LIST_P95, Read
 from benchmarks.usage import BARE_WORKER, SERVERS
 from benchmarks.writes import MANY, TARGETS, Pair
 
-WIDTH = 132
-MEASUREMENT = 40
+WIDTH = 142
+MEASUREMENT = 42
 
 CPU_COLUMNS = (*SERVERS, "client")
 BLANK = [""] * (4 + len(CPU_COLUMNS))
@@ -86,7 +86,7 @@ class Report:
         )
         table.add_column("measurement", no_wrap=True, width=MEASUREMENT)
         for name in ("calls/s", "p50 ms", "p95 ms", "p99 ms", *CPU_COLUMNS):
-            table.add_column(name, justify="right", no_wrap=True, min_width=7)
+            table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
         table.add_column("verdict", no_wrap=True, min_width=16)
         for pair in self.pairs:
             at = f"{pair.name} at {pair.callers}"
