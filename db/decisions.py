@@ -12,10 +12,10 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
 from pydantic_core import to_json
-from sqlalchemy import Table, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import Table, bindparam, func, or_, select, text, update
 
-from db.statements import Bound, Statement, json_param
-from db.tables.processes import notifications, processes
+from db.statements import Bound, Statement
+from db.tables.processes import processes
 from domain.ids import derived_id, effect_id
 from domain.process import Decision, KeyReused, Refusal
 from domain.protocol import Outcome, PendingEffect, Receipt, Record, RefusalRecord, Request, Snapshot
@@ -39,57 +39,48 @@ LOCK = Statement(
     .with_for_update()
 )
 
-ADD_PROCESS = Statement(
-    insert(processes).values(
-        id=bindparam("id"),
-        tenant_id=bindparam("tenant_id"),
-        kind=bindparam("kind"),
-        workflow_id=bindparam("workflow_id"),
-        revision=bindparam("revision"),
-        confirmed_revision=bindparam("confirmed"),
-        final=bindparam("final"),
-    )
-)
-
-MOVE_PROCESS = Statement(
-    update(processes)
-    .where(processes.c.id == bindparam("process"))
-    .values(
-        revision=bindparam("revision"),
-        confirmed_revision=func.greatest(processes.c.confirmed_revision, bindparam("confirmed")),
-        final=bindparam("final"),
-        touched_at=func.clock_timestamp(),
-    )
-)
-
 CONFIRM = Statement(
     update(processes)
     .where(processes.c.id == bindparam("process"))
     .values(confirmed_revision=func.greatest(processes.c.confirmed_revision, bindparam("confirmed")))
 )
 
-KEEP_LEDGER = Statement(
-    text("""
+ADD_PROCESS = """
+insert into processes (id, tenant_id, kind, workflow_id, revision, confirmed_revision, final)
+values (:process_id, :tenant_id, :kind, :workflow_id, :revision, :confirmed, :final)"""
+
+MOVE_PROCESS = """
+update processes set revision = :revision, confirmed_revision = greatest(confirmed_revision, :confirmed), final = :final,
+    touched_at = clock_timestamp()
+where id = :process_id"""
+
+KEEP_LEDGER = """
 insert into deadlines (tenant_id, process, process_id, kind, cycle, due_at, owner_id, state, settled_at)
-select :tenant_id, :process, :process_id, r.kind, r.cycle, r.due_at, r.owner_id, r.state, r.settled_at
-from jsonb_to_recordset(cast(:rows as jsonb))
+select :tenant_id, :kind, :process_id, r.kind, r.cycle, r.due_at, r.owner_id, r.state, r.settled_at
+from jsonb_to_recordset(cast(:ledger as jsonb))
   as r(kind text, cycle int, due_at timestamptz, owner_id uuid, state text, settled_at timestamptz)
 on conflict (process_id, kind, cycle) do update
 set due_at = excluded.due_at, owner_id = excluded.owner_id, state = excluded.state, settled_at = excluded.settled_at
-where deadlines.state in ('ARMED', 'PAUSED')
-""")
-)
+where deadlines.state in ('ARMED', 'PAUSED')"""
 
-POST_NOTICES = Statement(
-    insert(notifications).from_select(
-        ["id", "tenant_id", "process_id", "revision", "rung", "template", "recipient", "channel", "payload"],
-        text("""
+POST_NOTICES = """
+insert into notifications (id, tenant_id, process_id, revision, rung, template, recipient, channel, payload)
 select r.id, :tenant_id, :process_id, :revision, r.rung, r.template, r.recipient, r.channel, r.payload
-from jsonb_to_recordset(cast(:rows as jsonb))
-  as r(id uuid, rung text, template text, recipient text, channel text, payload jsonb)
-""").columns(),
-    )
-)
+from jsonb_to_recordset(cast(:notices as jsonb))
+  as r(id uuid, rung text, template text, recipient text, channel text, payload jsonb)"""
+
+ADD_HISTORY = """
+insert into {history} (process_id, revision, tenant_id, command, command_id, fingerprint, at, decided_at,
+    payload, actor, changes, snapshot, effects, answer)
+values (:process_id, :revision, :tenant_id, :command, :command_id, :fingerprint, :at, :decided_at,
+    cast(:payload as jsonb), cast(:actor as jsonb), cast(:changes as jsonb), cast(:snapshot as jsonb),
+    cast(:effects as jsonb), cast(:answer as jsonb))"""
+
+
+def bookkeeping(process: str, history: str, *more: str) -> Statement:
+    """What the core writes for a decision, as one statement: every statement costs a decision as much as a rule does."""
+    parts = [f"p{n} as ({part})" for n, part in enumerate((process, *more))]
+    return Statement(text(f"with {', '.join(parts)} {ADD_HISTORY.format(history=history)}"))
 
 
 class History:
@@ -105,16 +96,9 @@ class History:
             )
             .order_by(table.c.revision)
         )
-        self.record = Statement(
-            insert(table).values(
-                {
-                    name: bindparam(name)
-                    for name in ("process_id", "revision", "tenant_id", "command", "command_id", "fingerprint")
-                }
-                | {"at": bindparam("at"), "decided_at": bindparam("decided_at")}
-                | {name: json_param(name) for name in ("payload", "actor", "changes", "snapshot", "effects", "answer")}
-            )
-        )
+        self.add = bookkeeping(ADD_PROCESS, table.name, KEEP_LEDGER, POST_NOTICES)
+        self.move = bookkeeping(MOVE_PROCESS, table.name)
+        self.move_and_more = bookkeeping(MOVE_PROCESS, table.name, KEEP_LEDGER, POST_NOTICES)
 
 
 def receipt(process_id: UUID, row: DictRow) -> Receipt:
@@ -182,9 +166,7 @@ class OpenDecision:
             for n, effect in enumerate(decision.effects)
         )
         run = self.connection.execute
-        for bound in self._bookkeeping(decision, snapshot, effects):
-            await run(bound.statement.text, bound.values)
-        for bound in writes:
+        for bound in (self._bookkeeping(decision, snapshot, effects), *writes):
             await run(bound.statement.text, bound.values)
         record = Record(
             command_id=request.command_id,
@@ -215,46 +197,36 @@ class OpenDecision:
             attributes=decision.attributes,
         )
 
-    def _bookkeeping(
-        self, decision: Decision[Any], snapshot: Snapshot, effects: tuple[PendingEffect, ...]
-    ) -> Iterable[Bound]:
+    def _bookkeeping(self, decision: Decision[Any], snapshot: Snapshot, effects: tuple[PendingEffect, ...]) -> Bound:
         request = self.request
-        moved = {
-            "revision": snapshot.revision,
-            "confirmed": snapshot.revision if request.replayable else request.snapshot.revision,
-            "final": snapshot.final,
-        }
-        if self.fresh:
-            identity = {"id": request.process_id, "tenant_id": request.tenant_id, "kind": request.kind}
-            yield Bound(ADD_PROCESS, identity | {"workflow_id": request.workflow_id} | moved)
-        else:
-            yield Bound(MOVE_PROCESS, {"process": request.process_id} | moved)
-        yield Bound(
-            self.history.record,
+        ledger = ledger_rows(self.snapshot, decision, self.at)
+        notices = notice_rows(request, snapshot.revision, decision)
+        more = self.history.move_and_more if ledger or notices else self.history.move
+        return Bound(
+            self.history.add if self.fresh else more,
             {
                 "process_id": request.process_id,
-                "revision": snapshot.revision,
                 "tenant_id": request.tenant_id,
+                "kind": request.kind,
+                "workflow_id": request.workflow_id,
+                "revision": snapshot.revision,
+                "confirmed": snapshot.revision if request.replayable else request.snapshot.revision,
+                "final": snapshot.final,
+                "ledger": to_json(ledger).decode(),
+                "notices": to_json(notices).decode(),
                 "command": request.command.type,
                 "command_id": request.command_id,
                 "fingerprint": request.fingerprint,
-                "payload": request.command.model_dump_json(),
-                "actor": request.actor.model_dump_json(),
                 "at": self.at,
                 "decided_at": self.now,
+                "payload": request.command.model_dump_json(),
+                "actor": request.actor.model_dump_json(),
                 "changes": to_json(decision.changes).decode(),
                 "snapshot": snapshot.model_dump_json(),
                 "effects": to_json(effects).decode(),
                 "answer": to_json(decision.answer).decode(),
             },
         )
-        common = {"tenant_id": request.tenant_id, "process_id": request.process_id}
-        ledger = ledger_rows(self.snapshot, decision, self.at)
-        if ledger:
-            yield Bound(KEEP_LEDGER, common | {"process": request.kind, "rows": to_json(ledger).decode()})
-        if decision.notices:
-            rows = notice_rows(request, snapshot.revision, decision)
-            yield Bound(POST_NOTICES, common | {"revision": snapshot.revision, "rows": to_json(rows).decode()})
 
 
 def ledger_rows(before: Snapshot, decision: Decision[Any], at: datetime) -> list[dict[str, Any]]:

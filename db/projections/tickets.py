@@ -10,7 +10,7 @@ from sqlalchemy.types import Text
 
 from db.decisions import OpenDecision
 from db.statements import Bound, Statement, json_param
-from db.tables.tickets import support_tickets, ticket_comments
+from db.tables.tickets import support_tickets
 from domain.ids import opening_id
 from domain.process import Decision
 from domain.tickets.lifecycle import FINAL
@@ -64,33 +64,18 @@ DESCRIBE_TICKET = Statement(
     .where(support_tickets.c.id == bindparam("ticket"))
     .values(description=bindparam("description"))
 )
-ADD_COMMENT = Statement(
-    insert(ticket_comments).values(
-        {
-            name: bindparam(name)
-            for name in (
-                "id",
-                "tenant_id",
-                "ticket_id",
-                "revision",
-                "author_id",
-                "author_name",
-                "author_role",
-                "body",
-                "internal",
-                "created_at",
-            )
-        }
-    )
-)
-INDEX_TEXT = Statement(
-    text("""
+ADD_COMMENT: Final = """
+insert into ticket_comments
+    (id, tenant_id, ticket_id, revision, author_id, author_name, author_role, body, internal, created_at)
+values (:source_id, :tenant_id, :ticket_id, :revision, :author_id, :author_name, :author_role, :body, :internal, :written_at)"""
+
+INDEX_TEXT: Final = """
 insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
 values (:tenant_id, :ticket_id, :source_id, :internal,
-        setweight(to_tsvector('english', :title), 'A') || setweight(to_tsvector('english', :body), 'B'))
-on conflict (ticket_id, source_id) do update set document = excluded.document
-""")
-)
+        setweight(to_tsvector('english', :title), 'A') || setweight(to_tsvector('english', :body), 'B'))"""
+
+INDEX_TICKET = Statement(text(INDEX_TEXT))
+WRITE_COMMENT = Statement(text(f"with comment as ({ADD_COMMENT}) {INDEX_TEXT}"))
 REINDEX_TICKET = Statement(
     text("""
 insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
@@ -110,9 +95,9 @@ def project_ticket(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator
     if isinstance(command, CreateTicket):
         fixed = {name: getattr(ticket, name) for name in FIXED}
         yield Bound(ADD_TICKET, tenant | fixed | moving(decision) | {"description": command.description})
-        yield index(tenant, ticket, ticket.id, ticket.subject, command.description)
+        yield Bound(INDEX_TICKET, index_values(opened, ticket, ticket.id, ticket.subject, command.description))
         if command.opening:
-            yield from written(opened, ticket, opening_id(ticket.id), command.opening, internal=False)
+            yield written(opened, ticket, opening_id(ticket.id), command.opening, internal=False)
         return
     yield Bound(MOVE_TICKET, {"ticket": ticket.id} | moving(decision))
     if isinstance(command, ChangeTicket) and command.description is not None:
@@ -120,7 +105,7 @@ def project_ticket(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator
     if {"subject", "description"} & decision.changes.keys():
         yield Bound(REINDEX_TICKET, {"ticket": ticket.id})
     if isinstance(command, AddComment):
-        yield from written(opened, ticket, command.comment_id, command.body, internal=command.internal)
+        yield written(opened, ticket, command.comment_id, command.body, internal=command.internal)
 
 
 def moving(decision: Decision[Ticket]) -> dict[str, Any]:
@@ -135,32 +120,30 @@ def moving(decision: Decision[Ticket]) -> dict[str, Any]:
     }
 
 
-def written(opened: OpenDecision, ticket: Ticket, comment_id: Any, body: str, *, internal: bool) -> Iterator[Bound]:
-    """A comment's row and its search document."""
+def written(opened: OpenDecision, ticket: Ticket, comment_id: Any, body: str, *, internal: bool) -> Bound:
+    """A comment with its search document."""
     actor = opened.request.actor
-    tenant = {"tenant_id": opened.request.tenant_id}
-    occurred = getattr(opened.request.command, "occurred_at", None)
-    yield Bound(
-        ADD_COMMENT,
-        tenant
+    return Bound(
+        WRITE_COMMENT,
+        index_values(opened, ticket, comment_id, "", body)
         | {
-            "id": comment_id,
-            "ticket_id": ticket.id,
+            "internal": internal,
             "revision": opened.snapshot.revision + 1,
             "author_id": actor.id,
             "author_name": actor.name,
             "author_role": actor.role,
-            "body": body,
-            "internal": internal,
-            "created_at": occurred or opened.at,
+            "written_at": getattr(opened.request.command, "occurred_at", None) or opened.at,
         },
     )
-    yield index(tenant, ticket, comment_id, "", body, internal=internal)
 
 
-def index(
-    tenant: dict[str, Any], ticket: Ticket, source: Any, title: str, body: str, *, internal: bool = False
-) -> Bound:
-    """The search document of a ticket or of one comment."""
-    values = {"ticket_id": ticket.id, "source_id": source, "internal": internal, "title": title, "body": body}
-    return Bound(INDEX_TEXT, tenant | values)
+def index_values(opened: OpenDecision, ticket: Ticket, source: Any, title: str, body: str) -> dict[str, Any]:
+    """The search document of a ticket, or of one comment."""
+    return {
+        "tenant_id": opened.request.tenant_id,
+        "ticket_id": ticket.id,
+        "source_id": source,
+        "internal": False,
+        "title": title,
+        "body": body,
+    }

@@ -282,10 +282,11 @@ def conclude(
 ) -> Decision[Ticket]:
     """Number the version, note what changed, and list what is open now."""
     ticket = draft.ticket
-    changes = {
-        name: Change(before=_plain(before, name), after=_plain(ticket, name))
-        for name in PATCHED
-        if before is None or getattr(before, name) != getattr(ticket, name)
+    moved = {name for name in PATCHED if before is None or getattr(before, name) != getattr(ticket, name)}
+    was = before.model_dump(mode="json", include=moved) if before and moved else {}
+    now = ticket.model_dump(mode="json", include=moved) if moved else {}
+    changes: dict[str, Change] = {
+        name: Change(before=was.get(name), after=now[name]) for name in PATCHED if name in moved
     }
     if described:
         changes["description"] = Change()
@@ -322,7 +323,3 @@ def attributes(ticket: Ticket) -> dict[str, str | bool]:
         "SupTier": ticket.sla_tier.value,
     }
     return found | ({"SupAssignee": str(ticket.assignee_id)} if ticket.assignee_id else {})
-
-
-def _plain(ticket: Ticket | None, name: str) -> Any:
-    return None if ticket is None else ticket.model_dump(mode="json", include={name})[name]
