@@ -1,0 +1,185 @@
+"""What the functions that row-level security does not bind let through, and what not."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from cli.demo import DemoSeed
+from runtime.settings import APP_ROLE
+from tests.stack import Database
+
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
+"""Before whatever other tests have written."""
+
+PROCESS = """
+insert into processes (id, tenant_id, kind, workflow_id, revision, confirmed_revision, final, touched_at)
+values (%(id)s, %(tenant)s, 'ticket', %(workflow)s, %(revision)s, %(confirmed)s, %(final)s, %(touched)s)
+"""
+TICKET = """
+insert into support_tickets (id, tenant_id, number, status, status_since, customer_email, subject, description, priority,
+    severity, channel, sla_tier, tags, fields, reopens, created_at, updated_at, version)
+values (%(id)s, %(tenant)s, %(number)s, 'NEW', %(at)s, %(email)s, 'S', 'D', 'LOW', 'SEV4', 'API', 'BASIC', '{}', '{}', 0,
+    %(at)s, %(at)s, 1)
+"""
+DEADLINE = """
+insert into deadlines (tenant_id, process_id, process, kind, cycle, due_at, state, settled_at)
+values (%(tenant)s, %(id)s, 'ticket', %(kind)s, 1, %(at)s, %(state)s, case when %(state)s <> 'ARMED' then now() end)
+"""
+TEXT = """
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
+values (%s, %s, gen_random_uuid(), %s, to_tsvector('english', %s))
+"""
+
+
+@dataclass
+class Rows:
+    """Rows of two tenants in a transaction that is rolled back, and what the application's role gets to see of them."""
+
+    connection: psycopg.Connection[tuple[Any, ...]]
+    mine: UUID
+    others: UUID
+    numbers: int = 900_000
+
+    def process(self, tenant: UUID | None = None, **values: Any) -> UUID:
+        """A process, by default confirmed, open, and at rest for ages."""
+        process = uuid.uuid4()
+        row = {"id": process, "tenant": tenant or self.mine, "workflow": f"ticket/{process}", "revision": 3}
+        self.connection.execute(PROCESS, {**row, "confirmed": 3, "final": False, "touched": LONG_AGO, **values})
+        return process
+
+    def ticket(self, *texts: str, tenant: UUID | None = None, internal: bool = False, **values: Any) -> UUID:
+        """A ticket whose texts can be found."""
+        ticket = self.process(tenant)
+        self.numbers += 1
+        row = {"id": ticket, "tenant": tenant or self.mine, "number": self.numbers, "email": "c@shop.example"}
+        self.connection.execute(TICKET, {**row, "at": LONG_AGO + timedelta(days=self.numbers), **values})
+        for text in texts:
+            self.connection.execute(TEXT, (tenant or self.mine, ticket, internal, text))
+        return ticket
+
+    def due(self, process: UUID, at: datetime, state: str = "ARMED", kind: str = "AUTO_CLOSE") -> UUID:
+        """A promise of a process."""
+        self.connection.execute(DEADLINE, {"tenant": self.mine, "id": process, "kind": kind, "at": at, "state": state})
+        return process
+
+    def seen(self, query: str, *values: Any, tenant: UUID | None = None) -> list[tuple[Any, ...]]:
+        """What the application gets for a query, as a tenant or as nobody."""
+        self.connection.execute(f"set local role {APP_ROLE}")
+        self.connection.execute("select set_config('summit.tenant', %s, true)", (str(tenant or ""),))
+        found = self.connection.execute(query, values).fetchall()
+        self.connection.execute("reset role")
+        return found
+
+    def search(self, q: str, *, staff: bool = True, cap: int = 100, tenant: UUID | None = None) -> set[UUID]:
+        """The tickets that a search finds."""
+        query = "select * from search_tickets(%s, %s, %s)"
+        return {row[0] for row in self.seen(query, q, staff, cap, tenant=tenant or self.mine)}
+
+
+@pytest.fixture
+def rows(postgres: Database, seed: DemoSeed) -> Iterator[Rows]:
+    with psycopg.connect(postgres.owner.conninfo()) as connection:
+        yield Rows(connection, seed.tenant_id, seed.other_tenant_id)
+        connection.rollback()
+
+
+async def test_a_search_finds_the_tenants_own_texts_only(rows: Rows) -> None:
+    own, theirs = rows.ticket("zephyr pump"), rows.ticket("zephyr pump", tenant=rows.others)
+    assert rows.search("zephyr") == {own}
+    assert rows.search("zephyr", tenant=rows.others) == {theirs}
+    assert rows.seen("select * from search_tickets('zephyr', true, 100)") == []
+
+
+async def test_a_customers_search_does_not_find_internal_comments(rows: Rows) -> None:
+    public, internal = rows.ticket("zephyr"), rows.ticket("zephyr", internal=True)
+    assert rows.search("zephyr", staff=False) == {public}
+    assert rows.search("zephyr", staff=True) == {public, internal}
+
+
+async def test_a_search_finds_a_number_and_an_address_of_the_tenant(rows: Rows) -> None:
+    ticket = rows.ticket(number=912_345, email="Vera@Shop.example")
+    rows.ticket(number=912_345, email="vera@shop.example", tenant=rows.others)
+    assert rows.search("SUP-912345") == rows.search("912345") == rows.search("vera@SHOP.example") == {ticket}
+
+
+async def test_a_search_that_matches_more_than_its_cap_shows_the_newest(rows: Rows) -> None:
+    tickets = [rows.ticket("zephyr") for _ in range(21)]
+    assert rows.search("zephyr", cap=22) == set(tickets)
+    assert rows.search("zephyr", cap=20) == set(tickets[-2:])
+
+
+async def test_a_search_beyond_its_cap_is_still_the_tenants_and_the_publics(rows: Rows) -> None:
+    public = [rows.ticket("zephyr") for _ in range(20)]
+    for _ in range(20):
+        rows.ticket("zephyr", internal=True)
+        rows.ticket("zephyr", tenant=rows.others)
+    assert rows.search("zephyr", staff=False, cap=20) == set(public[-2:])
+
+
+@pytest.mark.parametrize("q", ["", "'", '"', "zephyr & | !", "SUP-", "1" * 15, "%", "\\", "-"])
+async def test_no_search_is_an_error(rows: Rows, q: str) -> None:
+    rows.ticket("pump")
+    assert rows.search(q) == set()
+
+
+def confirmed(rows: Rows, *processes: UUID) -> list[int]:
+    query = "select confirmed_revision from processes where id = %s"
+    return [rows.connection.execute(query, (process,)).fetchone()[0] for process in processes]  # type: ignore[index]
+
+
+async def test_confirming_never_goes_back_and_never_beyond_what_is_written(rows: Rows) -> None:
+    behind, ahead, beyond = rows.process(confirmed=1), rows.process(confirmed=3), rows.process(confirmed=0)
+    query = "select confirm_processes(%s::uuid[], %s::integer[])"
+    assert rows.seen(query, [behind, ahead, beyond, uuid.uuid4()], [2, 1, 99, 1]) == [(2,)]
+    assert confirmed(rows, behind, ahead, beyond) == [2, 3, 3]
+
+
+async def test_confirming_needs_no_tenant_and_tells_nothing_of_one(rows: Rows) -> None:
+    process = rows.process(rows.others, confirmed=1)
+    assert rows.seen("select confirm_processes(array[%s]::uuid[], array[3])", process, tenant=rows.mine) == [(1,)]
+    assert rows.seen("select id from processes where id = %s", process, tenant=rows.mine) == []
+
+
+async def test_overdue_is_what_is_armed_and_past_the_earliest_first(rows: Rows) -> None:
+    later = rows.due(rows.process(), LONG_AGO + timedelta(hours=2))
+    first = rows.due(rows.due(rows.process(), LONG_AGO), LONG_AGO + timedelta(hours=1), kind="AUTO_RESOLVE")
+    rows.due(rows.process(), LONG_AGO, state="FIRED")
+    rows.due(rows.process(), LONG_AGO + timedelta(days=2))
+    query = "select id, tenant_id, due_at from auditor_overdue(%s, %s)"
+    expected = [(first, rows.mine, LONG_AGO), (later, rows.mine, LONG_AGO + timedelta(hours=2))]
+    assert rows.seen(query, LONG_AGO + timedelta(days=1), 50) == expected
+    assert rows.seen(query, LONG_AGO + timedelta(days=1), 1) == expected[:1]
+
+
+async def test_unconfirmed_is_what_rests_with_a_revision_that_nobody_has_confirmed(rows: Rows) -> None:
+    lost = rows.process(confirmed=2)
+    later = rows.process(rows.others, confirmed=0, touched=LONG_AGO + timedelta(hours=1))
+    rows.process()
+    rows.process(confirmed=2, touched=LONG_AGO + timedelta(days=2))
+    query = "select id, tenant_id from auditor_unconfirmed(%s, %s)"
+    assert rows.seen(query, LONG_AGO + timedelta(days=1), 50) == [(lost, rows.mine), (later, rows.others)]
+    assert rows.seen(query, LONG_AGO + timedelta(days=1), 1) == [(lost, rows.mine)]
+
+
+async def test_the_sweep_goes_over_what_is_open_and_rests_in_the_order_of_ids(rows: Rows) -> None:
+    open_ones = sorted([rows.process(), rows.process(), rows.process(rows.others)])
+    rows.process(final=True)
+    rows.process(touched=LONG_AGO + timedelta(days=2))
+    query = "select id from auditor_open(%s, %s, %s)"
+    before = LONG_AGO + timedelta(days=1)
+    assert rows.seen(query, UUID(int=0), before, 50) == [(each,) for each in open_ones]
+    assert rows.seen(query, open_ones[0], before, 1) == [(open_ones[1],)]
+
+
+async def test_what_is_known_of_a_workflow_is_told_by_its_id(rows: Rows) -> None:
+    known = rows.process(rows.others, final=True, confirmed=2)
+    query = "select workflow_id, id, tenant_id, revision, confirmed_revision, final from auditor_known(%s)"
+    assert rows.seen(query, [f"ticket/{known}", "ticket/nothing"]) == [
+        (f"ticket/{known}", known, rows.others, 3, 2, True)
+    ]
