@@ -13,7 +13,8 @@ from pydantic import BaseModel, TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from db.decisions import Behind, Database, History, OpenDecision
+from db.bookkeeping import History
+from db.decisions import Behind, Database, OpenDecision
 from db.statements import Bound
 from domain.process import Decision, Refusal
 from domain.protocol import BUG, UNAVAILABLE, Outcome, Request

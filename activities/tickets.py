@@ -7,7 +7,8 @@ from typing import Any, Final
 from temporalio import activity
 
 from activities.decisions import Area, decided
-from db.decisions import Database, History, OpenDecision
+from db.bookkeeping import History
+from db.decisions import Database, OpenDecision
 from db.projections.tickets import project_ticket
 from db.statements import Bound
 from db.tables.tickets import ticket_history
@@ -56,6 +57,7 @@ def rule(opened: OpenDecision) -> Decision[Ticket]:
             reopen_grace=timedelta(minutes=row["reopen_grace_minutes"]),
         ),
         number=row.get("number") or 0,
+        description=row.get("description"),
         account_id=row.get("account_id"),
         account_tier=row.get("account_tier"),
         assignee_known=row["assignee_known"],

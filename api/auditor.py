@@ -94,7 +94,7 @@ class Auditor:
                     while (await connection.execute(processes.TRY_LOCK, {"key": LOCK})).scalar():
                         await self.round()
                         await asyncio.sleep(self.interval)
-            except (SQLAlchemyError, RPCError, OSError, TimeoutError) as error:
+            except (SQLAlchemyError, RPCError, RuntimeError, OSError, TimeoutError) as error:
                 log.warning("auditor_hindered", error=type(error).__name__)
             except Exception:
                 log.exception("auditor_broken")

@@ -118,13 +118,13 @@ class Processes:
     async def create(self, kind: Kind, process_id: UUID, message: Message[Any]) -> Receipt:
         """Start a process with its creating command and wait for the outcome; a repeat gets the first outcome."""
 
-        async def attempt(_: str) -> Receipt:
+        async def attempt(nonce: str) -> Receipt:
             start = Start[Any](tenant_id=message.tenant_id, process_id=process_id, message=message)
             operation = self._starting(kind, process_id, start, message)
             receipt: Receipt = await self._client.execute_update_with_start_workflow(
                 CREATE_UPDATE,
                 start_workflow_operation=operation,
-                id=CREATE_UPDATE,
+                id=CREATE_UPDATE + nonce,
                 result_type=Receipt,
                 rpc_timeout=timedelta(seconds=self._budget),
             )
@@ -136,7 +136,8 @@ class Processes:
         """Send a command to a running process; when its workflow is lost, it is revived from its row first."""
         handle = self._client.get_workflow_handle(workflow_id(kind.name, process_id))
 
-        async def attempt(update_id: str) -> Receipt:
+        async def attempt(nonce: str) -> Receipt:
+            update_id = message.command_id + nonce
             receipt: Receipt = await handle.execute_update(
                 name, message, id=update_id, result_type=Receipt, rpc_timeout=timedelta(seconds=self._budget)
             )
@@ -161,7 +162,7 @@ class Processes:
         self, kind: Kind, process_id: UUID, message: Message[Any], attempt: Callable[[str], Any]
     ) -> Receipt:
         """Try until there is an answer or the budget is used up."""
-        update_id, pause = message.command_id, 0.02
+        nonce, pause = "", 0.02
         deadline = asyncio.get_running_loop().time() + self._budget
         async with self._budgeted():
             while True:
@@ -169,11 +170,11 @@ class Processes:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise Unavailable
                 try:
-                    receipt = await self._once(kind, process_id, message, attempt, update_id)
+                    receipt = await self._once(kind, process_id, message, attempt, nonce)
                     break
                 except Again as again:
                     if again.fresh:
-                        update_id = f"{message.command_id}/{secrets.token_hex(4)}"
+                        nonce = f"/{secrets.token_hex(4)}"
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 0.5)
         if receipt.fingerprint != message.fingerprint:
@@ -181,12 +182,12 @@ class Processes:
         return receipt
 
     async def _once(
-        self, kind: Kind, process_id: UUID, message: Message[Any], attempt: Callable[[str], Any], update_id: str
+        self, kind: Kind, process_id: UUID, message: Message[Any], attempt: Callable[[str], Any], nonce: str
     ) -> Receipt:
         try:
-            receipt: Receipt = await attempt(update_id)
+            receipt: Receipt = await attempt(nonce)
         except WorkflowUpdateFailedError as error:
-            return await self._failed(kind, process_id, message, error, first=update_id == message.command_id)
+            return await self._failed(kind, process_id, message, error, first=not nonce)
         except WorkflowAlreadyStartedError:
             return await self._look_up(kind, process_id, message)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
@@ -197,6 +198,9 @@ class Processes:
             if error.status in PASSING:
                 raise Again from error
             raise
+        except RuntimeError as error:
+            # What the client's core raises while a lazy connection has not come about yet.
+            raise Again from error
         return receipt
 
     async def _failed(
@@ -205,6 +209,9 @@ class Processes:
         cause = error.cause
         failure = cause.type if isinstance(cause, ApplicationError) else None
         if failure == REFUSED and isinstance(cause, ApplicationError):
+            if first and message.command.type == "create":
+                # A refused creation leaves its answer under the constant update id, although its process may be created anew.
+                raise Again(fresh=True) from error
             raise Refused(RefusalRecord.model_validate(cause.details[0])) from None
         if failure == FOREIGN:
             raise NotFound("There is no such thing.") from None

@@ -62,16 +62,20 @@ select id, 1, tenant_id, 'create', md5(id::text), md5(subject), jsonb_build_obje
 from support_tickets t where tenant_id = %s and number between %s and %s
 """
 INDEX_TICKETS: Final = """
-insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
-select tenant_id, id, id, false,
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
+select tenant_id, id, id, false, created_at,
   setweight(to_tsvector('english', subject), 'A') || setweight(to_tsvector('english', description), 'B')
 from support_tickets where tenant_id = %s and number between %s and %s
 """
 INDEX_COMMENTS: Final = """
-insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
-select c.tenant_id, c.ticket_id, c.id, c.internal, setweight(to_tsvector('english', c.body), 'B')
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
+select c.tenant_id, c.ticket_id, c.id, c.internal, t.created_at, setweight(to_tsvector('english', c.body), 'B')
 from ticket_comments c join support_tickets t on t.id = c.ticket_id
 where t.tenant_id = %s and t.number between %s and %s
+"""
+ADD_TAGS: Final = """
+insert into ticket_tags (tenant_id, ticket_id, tag)
+select tenant_id, id, unnest(tags) from support_tickets where tenant_id = %s and number between %s and %s
 """
 ADD_ACCOUNTS: Final = """
 insert into customer_accounts (tenant_id, name, tier)
@@ -86,7 +90,7 @@ ADD_TEAMS: Final = (
     "insert into teams (tenant_id, name) select %s, 'Team ' || n from generate_series(1, %s) n returning id"
 )
 
-TABLES: Final = ("processes", "support_tickets", "ticket_comments", "ticket_search", "ticket_history")
+TABLES: Final = ("processes", "support_tickets", "ticket_comments", "ticket_search", "ticket_tags", "ticket_history")
 DOCUMENT_INDEX: Final = "ix_ticket_search_document"
 
 
@@ -150,7 +154,7 @@ def _load_tenant(connection: psycopg.Connection, tenant: UUID, count: int, peopl
             _copy(connection, "support_tickets", TICKET, (tuple(row[name] for name in TICKET) for row in rows))
             _copy(connection, "ticket_comments", COMMENT, _comments(texts, rows))
             these = (tenant, FIRST_NUMBER + numbers[0], FIRST_NUMBER + numbers[-1])
-            for statement in (ADD_PROCESSES, ADD_HISTORY, INDEX_TICKETS, INDEX_COMMENTS):
+            for statement in (ADD_PROCESSES, ADD_HISTORY, INDEX_TICKETS, INDEX_COMMENTS, ADD_TAGS):
                 connection.execute(statement, these)
 
 

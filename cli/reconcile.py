@@ -69,10 +69,8 @@ async def tell_again(client: Client, pool: AsyncConnectionPool[Connection]) -> t
         try:
             written = await restore(pool, area, workflow_id, told)
         except psycopg.IntegrityError as error:
-            typer.echo(
-                f"{workflow_id} cannot be restored ({error.diag.constraint_name}): it refers to a lost record, or collides with a newer one.",
-                err=True,
-            )
+            reason = "it refers to a lost record, or collides with a newer one"
+            typer.echo(f"{workflow_id} cannot be restored ({error.diag.constraint_name}): {reason}.", err=True)
             continue
         processes += written > 0
         decisions += written

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any, ClassVar
 
 from temporalio import workflow
@@ -40,6 +41,14 @@ KEYWORDS: dict[str, SearchAttributeKey[Any]] = {
 FLAGS: dict[str, SearchAttributeKey[Any]] = {name: SearchAttributeKey.for_bool(name) for name in ("SupBreached",)}
 
 
+class Stirred(Enum):
+    """What ended a sleep."""
+
+    BY_TIMER = auto()
+    BY_POKE = auto()
+    OTHERWISE = auto()
+
+
 class Process:
     """A process workflow without its messages; a subclass adds typed updates, `run` and the name of its deciding activity.
 
@@ -71,8 +80,9 @@ class Process:
             if self._history_is_long():
                 await self._roll_over()
                 continue
-            if await self._wait():
-                await self._wake()
+            stirred = await self._wait()
+            if stirred is not Stirred.OTHERWISE:
+                await self._wake(fired=stirred is Stirred.BY_TIMER)
         await asyncio.gather(*self._effects)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return Ended(revision=self._snapshot.revision, state=self._snapshot.state or {})
@@ -145,8 +155,8 @@ class Process:
             raise self._failure
         self._created = outcome.receipt(self._start.process_id)
 
-    async def _wait(self) -> bool:
-        """Sleep until the armed deadline or a poke (True), or until something else needs the loop (False).
+    async def _wait(self) -> "Stirred":
+        """Sleep until the armed deadline, a poke, or until something else needs the loop.
 
         A fired timer is acted upon without asking the clock again: workflow.now() can be stale by the whole timer on a worker
         that has just taken over, and a comparison would arm the timer again and break every replay.
@@ -159,8 +169,8 @@ class Process:
         try:
             await workflow.wait_condition(stirred, timeout=self._until(armed), timeout_summary=self._snapshot.wake_kind)
         except TimeoutError:
-            return True
-        return self._poked
+            return Stirred.BY_TIMER
+        return Stirred.BY_POKE if self._poked else Stirred.OTHERWISE
 
     def _until(self, due: datetime | None) -> timedelta | None:
         if due is None:
@@ -168,10 +178,10 @@ class Process:
         now = max(instant for instant in (workflow.now(), self._snapshot.now) if instant)
         return max(timedelta(milliseconds=1), due - now)
 
-    async def _wake(self) -> None:
-        """Decide what is due; while Postgres is away, back off and try again."""
+    async def _wake(self, *, fired: bool) -> None:
+        """Decide what is due; while Postgres is away, back off and try again. Only a fired timer proves its deadline reached."""
         self._poked = False
-        armed = self._snapshot.wake_at
+        armed = self._snapshot.wake_at if fired else None
         for attempts in itertools.count():
             try:
                 await self._decide(Wake(), None, TIMER_ATTEMPT, armed=armed, replayable=True)

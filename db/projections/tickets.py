@@ -70,16 +70,24 @@ insert into ticket_comments
 values (:source_id, :tenant_id, :ticket_id, :revision, :author_id, :author_name, :author_role, :body, :internal, :written_at)"""
 
 INDEX_TEXT: Final = """
-insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
-values (:tenant_id, :ticket_id, :source_id, :internal,
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
+values (:tenant_id, :ticket_id, :source_id, :internal, :created_at,
         setweight(to_tsvector('english', :title), 'A') || setweight(to_tsvector('english', :body), 'B'))"""
 
 INDEX_TICKET = Statement(text(INDEX_TEXT))
 WRITE_COMMENT = Statement(text(f"with comment as ({ADD_COMMENT}) {INDEX_TEXT}"))
+TAG_TICKET = Statement(
+    text("""
+with gone as (delete from ticket_tags where ticket_id = :ticket and tag <> all(cast(:tags as text[])))
+insert into ticket_tags (tenant_id, ticket_id, tag)
+select :tenant_id, :ticket, tag from unnest(cast(:tags as text[])) tag
+on conflict do nothing
+""")
+)
 REINDEX_TICKET = Statement(
     text("""
-insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
-select tenant_id, id, id, false,
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
+select tenant_id, id, id, false, created_at,
        setweight(to_tsvector('english', subject), 'A') || setweight(to_tsvector('english', description), 'B')
 from support_tickets where id = :ticket
 on conflict (ticket_id, source_id) do update set document = excluded.document
@@ -96,6 +104,8 @@ def project_ticket(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator
         fixed = {name: getattr(ticket, name) for name in FIXED}
         yield Bound(ADD_TICKET, tenant | fixed | moving(decision) | {"description": command.description})
         yield Bound(INDEX_TICKET, index_values(opened, ticket, ticket.id, ticket.subject, command.description))
+        if ticket.tags:
+            yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
         if command.opening:
             yield written(opened, ticket, opening_id(ticket.id), command.opening, internal=False)
         return
@@ -104,6 +114,8 @@ def project_ticket(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator
         yield Bound(DESCRIBE_TICKET, {"ticket": ticket.id, "description": command.description})
     if {"subject", "description"} & decision.changes.keys():
         yield Bound(REINDEX_TICKET, {"ticket": ticket.id})
+    if "tags" in decision.changes:
+        yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
     if isinstance(command, AddComment):
         yield written(opened, ticket, command.comment_id, command.body, internal=command.internal)
 
@@ -144,6 +156,7 @@ def index_values(opened: OpenDecision, ticket: Ticket, source: Any, title: str, 
         "ticket_id": ticket.id,
         "source_id": source,
         "internal": False,
+        "created_at": ticket.created_at,
         "title": title,
         "body": body,
     }

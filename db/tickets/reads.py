@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Select, bindparam, false, func, literal, o
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.metadata import INSTANT
-from db.tables.tickets import support_tickets, ticket_comments, ticket_history
+from db.tables.tickets import support_tickets, ticket_comments, ticket_history, ticket_tags
 from domain.identity import Actor
 
-MOST_MATCHES: Final = 5_000
-"""Text matches that a search sorts and filters; see search_tickets() in the migrations for what happens beyond."""
+MOST_MATCHES: Final = 1_000
+"""How many of the newest matching texts a search sorts and filters."""
 
 T: Final = support_tickets.c
 
@@ -22,10 +22,12 @@ SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
     "createdAt": T.created_at,
     "updatedAt": T.updated_at,
     "priority": T.priority_rank,
-    "nextDeadline": func.coalesce(T.next_deadline_at, text("'9999-12-31T00:00:00Z'::timestamptz"), type_=INSTANT),
+    "nextDeadline": T.due_order,
 }
 
-COLUMNS: Final = [column for column in support_tickets.c if column.name != "tenant_id"]
+COLUMNS: Final = [
+    column for column in support_tickets.c if column.name not in {"tenant_id", "customer_key", "due_order"}
+]
 
 INTAKE: Final = text("""
 select a.id as account_id, a.tier as account_tier,
@@ -56,7 +58,7 @@ def seen_by(actor: Actor) -> ColumnElement[bool] | None:
     """The tickets that an actor may see: None for staff, who see all of their tenant's."""
     if actor.staff:
         return None
-    own: list[ColumnElement[bool]] = [func.lower(T.customer_email) == actor.email.lower()]
+    own: list[ColumnElement[bool]] = [T.customer_key == actor.email.lower()]
     return or_(T.account_id == actor.account_id if actor.account_id else false(), *own)
 
 
@@ -109,9 +111,10 @@ def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select
         column = support_tickets.c[name]
         query = query.where(column == values[0] if len(values) == 1 else column.in_(values))
     if filters.tags:
-        query = query.where(T.tags.overlap(list(filters.tags)))
+        tagged = select(ticket_tags.c.ticket_id).where(ticket_tags.c.tag.in_(filters.tags))
+        query = query.where(T.id.in_(tagged))
     if filters.customer_email:
-        query = query.where(func.lower(T.customer_email) == filters.customer_email.lower())
+        query = query.where(T.customer_key == filters.customer_email.lower())
     if filters.created_from:
         query = query.where(T.created_at >= filters.created_from)
     if filters.created_to:

@@ -19,7 +19,7 @@ from domain.process import (
     Stale,
     Wake,
 )
-from domain.tickets.lifecycle import AUTO_RESOLVE, FINAL, REMINDER, TicketFinal, deadlines, move, moved
+from domain.tickets.lifecycle import FINAL, TicketFinal, deadlines, move, moved
 from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Surroundings, Ticket
 
 PATCHED: Final = (
@@ -107,12 +107,12 @@ def decide(
             change(draft, command, event, around)
         case AddComment():
             admit(draft, event, around)
-            comment(draft, command, event)
+            comment(draft, command, event, around)
         case CreateTicket():
             raise TicketFinal(ticket.status) if ticket.status in FINAL else Invalid("The ticket exists already.")
         case _:
             assert_never(command)
-    described = isinstance(command, ChangeTicket) and command.description is not None
+    described = isinstance(command, ChangeTicket) and command.description not in (None, around.description)
     return conclude(ticket, draft, event, around, described)
 
 
@@ -224,7 +224,7 @@ def change(draft: Draft, command: ChangeTicket, event: Event, around: Surroundin
     tell_resolution(draft, before)
 
 
-def comment(draft: Draft, command: AddComment, event: Event) -> None:
+def comment(draft: Draft, command: AddComment, event: Event, around: Surroundings) -> None:
     """Take a comment. A public one by the customer ends the wait for them and reopens a resolved ticket."""
     before = draft.ticket
     actor = event.actor
@@ -236,8 +236,8 @@ def comment(draft: Draft, command: AddComment, event: Event) -> None:
         draft.tell_customer("ticket_reply", commentId=str(command.comment_id))
     if not actor.staff:
         if before.status is Status.PENDING_CUSTOMER:
-            for deadline_kind in (REMINDER,) * (not before.reminded) + (AUTO_RESOLVE,):
-                draft.settle(deadline_kind, before.waits, DeadlineState.MET, at)
+            for promise in deadlines(before, around.policy):
+                draft.settle(promise.kind, promise.cycle, DeadlineState.MET, at)
         if before.status in (Status.PENDING_CUSTOMER, Status.RESOLVED):
             draft.ticket = draft.ticket.model_copy(update=moved(before, Status.OPEN, at))
         draft.tell_assignee("customer_replied", actor, commentId=str(command.comment_id))

@@ -90,11 +90,13 @@ class Policy(Frozen):
 class Surroundings(Frozen):
     """What a decision on a ticket reads beside its state, in its own transaction.
 
-    `number` and the account are read for a creation; `assignee_known` and `team_known` answer for the ids that the command names.
+    `number` and the account are read for a creation, the description so far for anything else; `assignee_known` and `team_known`
+    answer for the ids that the command names.
     """
 
     policy: Policy = Policy()
     number: int = 0
+    description: str | None = None
     account_id: UUID | None = None
     account_tier: Tier | None = None
     assignee_known: bool = True

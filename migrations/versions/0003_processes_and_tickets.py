@@ -83,6 +83,7 @@ create table support_tickets (
     status text not null,
     status_since timestamp with time zone not null,
     customer_email text not null,
+    customer_key text generated always as (lower(customer_email)) stored not null,
     subject text not null,
     description text not null,
     priority text not null,
@@ -104,6 +105,8 @@ create table support_tickets (
     reopens integer not null,
     next_deadline_at timestamp with time zone,
     next_deadline_kind text,
+    due_order timestamp with time zone
+        generated always as (coalesce(next_deadline_at, '9999-12-31T00:00:00Z'::timestamptz)) stored not null,
     created_at timestamp with time zone not null,
     updated_at timestamp with time zone not null,
     version integer not null,
@@ -129,8 +132,8 @@ create table support_tickets (
 create index ix_support_tickets_account on support_tickets (tenant_id, account_id, created_at desc, id desc);
 create index ix_support_tickets_assignee on support_tickets (tenant_id, assignee_id, created_at desc, id desc);
 create index ix_support_tickets_created on support_tickets (tenant_id, created_at desc, id desc);
-create index ix_support_tickets_customer on support_tickets (tenant_id, lower(customer_email), created_at desc, id desc);
-create index ix_support_tickets_deadline on support_tickets (tenant_id, coalesce(next_deadline_at, '9999-12-31T00:00:00Z'::timestamptz), id);
+create index ix_support_tickets_customer on support_tickets (tenant_id, customer_key, created_at desc, id desc);
+create index ix_support_tickets_deadline on support_tickets (tenant_id, due_order, id);
 create index ix_support_tickets_priority on support_tickets (tenant_id, priority_rank desc, id desc);
 create index ix_support_tickets_status on support_tickets (tenant_id, status, created_at desc, id desc);
 create index ix_support_tickets_updated on support_tickets (tenant_id, updated_at desc, id desc);
@@ -159,11 +162,25 @@ create table ticket_search (
     source_id uuid not null,
     internal boolean not null,
     document tsvector not null,
+    at timestamp with time zone default now() not null,
     constraint pk_ticket_search primary key (ticket_id, source_id),
     constraint fk_ticket_search_tenant_id_ticket_id foreign key(tenant_id, ticket_id) references support_tickets (tenant_id, id) on delete cascade,
     constraint fk_ticket_search_tenant_id foreign key(tenant_id) references tenants (id)
 );
 create index ix_ticket_search_document on ticket_search using gin (document);
+
+create index ix_ticket_search_newest on ticket_search (tenant_id, at desc, ticket_id desc);
+
+create table ticket_tags (
+    tenant_id uuid default nullif(current_setting('summit.tenant', true), '')::uuid not null,
+    ticket_id uuid not null,
+    tag text not null,
+    constraint pk_ticket_tags primary key (ticket_id, tag),
+    constraint fk_ticket_tags_tenant_id_ticket_id
+        foreign key(tenant_id, ticket_id) references support_tickets (tenant_id, id) on delete cascade,
+    constraint fk_ticket_tags_tenant_id foreign key(tenant_id) references tenants (id)
+);
+create index ix_ticket_tags_tag on ticket_tags (tenant_id, tag, ticket_id);
 
 create table ticket_history (
     process_id uuid not null,
@@ -216,6 +233,7 @@ OWNED_TABLES = (
     "support_tickets",
     "ticket_comments",
     "ticket_search",
+    "ticket_tags",
     "ticket_history",
 )
 

@@ -36,6 +36,7 @@ TABLES = {
     "support_tickets": set(),
     "ticket_comments": set(),
     "ticket_search": set(),
+    "ticket_tags": set(),
     "ticket_history": set(),
 }
 """What a restoration brings back, without what only says when or where a row was written."""
@@ -56,7 +57,9 @@ async def test_everything_decided_since_the_backup_comes_back(
             await say(processes, tenant, old, "an answer", actor=CUSTOMER)
             await change(processes, tenant, closed, ChangeTicket(status=Status.RESOLVED, subject="Another subject"))
             await change(processes, tenant, closed, ChangeTicket(status=Status.CLOSED))
-            young = await create(processes, tenant, description="x" * 10_000, follow_up_of=closed, opening="Still broken")
+            young = await create(
+                processes, tenant, description="x" * 10_000, follow_up_of=closed, opening="Still broken"
+            )
         lost = await rows(database.owner)
         await replace(postgres_superuser, "restore_test", "restore_backup")
         assert await rows(database.owner) != lost
@@ -87,9 +90,7 @@ async def create(processes: Processes, tenant: UUID, **fields: Any) -> UUID:
     return process_id
 
 
-async def say(
-    processes: Processes, tenant: UUID, ticket: UUID, body: str, actor: Actor = AGENT, **fields: Any
-) -> None:
+async def say(processes: Processes, tenant: UUID, ticket: UUID, body: str, actor: Actor = AGENT, **fields: Any) -> None:
     command = AddComment(comment_id=uuid4(), body=body, **fields)
     await processes.update(TICKET, ticket, "comment", message(tenant, command, actor))
 
@@ -115,7 +116,9 @@ async def tell_again(client: Client, owner: PostgresSettings, tickets: list[UUID
 
 async def add_tenant(owner: PostgresSettings) -> UUID:
     async with await psycopg.AsyncConnection.connect(owner.conninfo(), autocommit=True) as connection:
-        found = await connection.execute("insert into tenants (slug, name) values ('restored', 'Restored') returning id")
+        found = await connection.execute(
+            "insert into tenants (slug, name) values ('restored', 'Restored') returning id"
+        )
         row = await found.fetchone()
         assert row
         tenant: UUID = row[0]
@@ -143,6 +146,8 @@ async def rows(owner: PostgresSettings) -> dict[str, list[dict[str, Any]]]:
     async with await psycopg.AsyncConnection.connect(owner.conninfo(), row_factory=dict_row) as connection:
         for table, passing in TABLES.items():
             found = await connection.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
-            kept = [{name: value for name, value in row.items() if name not in passing} for row in await found.fetchall()]
+            kept = [
+                {name: value for name, value in row.items() if name not in passing} for row in await found.fetchall()
+            ]
             result[table] = sorted(kept, key=str)
     return result

@@ -22,7 +22,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from db.decisions import History
+from db.bookkeeping import History
 from domain.process import Command
 from domain.protocol import BUG, CREATE_UPDATE, DRAINING, REFUSED, STATE_QUERY, Message, Receipt, Snapshot, Start
 from tests import stack

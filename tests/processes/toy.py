@@ -12,7 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from sqlalchemy import text
 
     from activities.decisions import Area, decided
-    from db.decisions import Database, History, OpenDecision
+    from db.bookkeeping import History
+    from db.decisions import Database, OpenDecision
     from db.statements import Bound, Statement
     from db.tables.metadata import METADATA
     from db.tables.processes import history_table
