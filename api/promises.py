@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.auth import derive_key
 from api.dependencies import Agent, App, Session
-from api.errors import Unauthenticated, refusals
+from api.errors import Unauthenticated, problem_response, refusals
 from api.paging import BadCursor, Page, PageRequest
 from api.responses import reply
 from api.routing import Area
@@ -54,7 +54,10 @@ async def get_feed(agent: Agent, app: App) -> Response:
 @router.get(
     "/deadlines.ics",
     response_class=Response,
-    responses={200: {"content": {"text/calendar": {}}}, **refusals()},
+    responses={
+        200: {"content": {"text/calendar": {"schema": {"type": "string"}}}},
+        401: problem_response("The token is not one of ours."),
+    },
 )
 async def get_calendar(token: Token, app: App) -> Response:
     """What one person owes, as a calendar (RFC 5545)."""

@@ -1,13 +1,20 @@
-"""One application for all tests of the API."""
+"""The applications that tests of the API share."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest_asyncio
+from temporalio.testing import WorkflowEnvironment
 
 from cli.demo import DemoSeed
+from db import decisions
+from db.connections import decision_pool
 from runtime import logs
+from runtime.settings import APP_ROLE, PostgresSettings
+from tests import stack
 from tests.api.front import Front, front, seeded
 from tests.stack import Database
+from worker import make_worker
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -22,3 +29,18 @@ async def api(postgres: Database, seed: DemoSeed) -> AsyncIterator[Front]:
     logs.configure("error", "api")
     async with front(postgres.app, seed) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def playground(postgres_superuser: PostgresSettings, temporal_env: WorkflowEnvironment) -> AsyncIterator[Front]:
+    """A whole installation whose data other tests do not see: here anything may be changed."""
+    logs.configure("error", "api")
+    async with stack.database(postgres_superuser, "summit_playground") as database:
+        seed = await seeded(database)
+        pool = decision_pool(database.app.conninfo(APP_ROLE), 4)
+        async with pool, front(database.app, seed, temporal_env.client, task_queue="playground") as running:
+            worker = make_worker(
+                temporal_env.client, decisions.Database(pool), running.settings, graceful_shutdown_timeout=timedelta(0)
+            )
+            async with worker:
+                yield running

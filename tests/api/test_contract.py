@@ -1,0 +1,129 @@
+"""The OpenAPI document against the API itself: whatever is sent by whomever, the answer is one that the document names."""
+
+import asyncio
+import copy
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+import pytest
+import pytest_asyncio
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.openapi import operations
+from api.permissions import LEAST_ROLE, PUBLIC, Route
+from cli.demo import PEOPLE
+from domain.customers import Tier
+from tests.api.front import Front
+
+CHECKS: Final = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+CALLERS: Final = (None, "customer", "agent", "lead", "admin")
+EXAMPLES: Final = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 4}
+QUIET: Final = {"deadline": None, "database": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the document says, and the API that it speaks of."""
+
+    api: Front
+    schema: Any
+    loop: asyncio.AbstractEventLoop
+
+    async def things(self, path: str) -> dict[str, str]:
+        """Ids of what exists, for the parameters of a path."""
+        if "{user_id}" in path:
+            person = {"email": f"{uuid.uuid4().hex}@shop.example", "name": "Somebody", "role": "AGENT"}
+            return {"user_id": (await self.api.created("admin", "/api/users", person))["id"]}
+        if "{ticket_id}" in path:
+            ticket = {
+                "customerEmail": "customer@example.com",
+                "subject": "No dashboard",
+                "description": "It answers 403.",
+            }
+            return {"ticket_id": (await self.api.created("customer", "/api/tickets", ticket))["id"]}
+        known = {
+            "account_id": str(self.api.seed.accounts[Tier.ENTERPRISE]),
+            "team_id": str(self.api.seed.teams["Engineering"]),
+        }
+        return {name: value for name, value in known.items() if f"{{{name}}}" in path}
+
+    def explore(self, who: str | None, route: Route, mode: GenerationMode, things: dict[str, str], most: int) -> None:
+        """Send what the document allows, or what it forbids, and hold each answer against it. Not on the loop's thread."""
+        method, path = route
+        operation = self.schema[path][method]
+        takes = operation.definition.raw.keys() & {"parameters", "requestBody"}
+        if mode is GenerationMode.NEGATIVE and not takes:
+            return  # nothing that could be wrong
+        allowed = mode is GenerationMode.POSITIVE
+        strategy = operation.as_strategy(mode, path_parameters=things if allowed else None)
+        checks = CHECKS if allowed else [*CHECKS, negative_data_rejection]
+
+        @settings(max_examples=most, **QUIET)
+        @given(case=strategy)
+        def holds(case: Case) -> None:
+            answer = asyncio.run_coroutine_threadsafe(self.send(who, case), self.loop).result(30)
+            case.validate_response(answer, checks=checks)
+
+        holds()
+
+    async def send(self, who: str | None, case: Case) -> httpx.Response:
+        """The case, as `who` would send it."""
+        sent = requests.Request(**case_arguments(case)).prepare()
+        headers = [(name, value) for name, value in sent.headers.items() if name.lower() != "authorization"]
+        if who is not None:
+            headers.append(("Authorization", f"Bearer {self.api.token(who)}"))
+        raw = [
+            (name.encode(), value if isinstance(value, bytes) else value.encode("latin-1")) for name, value in headers
+        ]
+        return await self.api.http.request(sent.method or "", sent.url or "", headers=raw, content=sent.body)
+
+
+def case_arguments(case: Case) -> dict[str, Any]:
+    """A case as `requests` takes it."""
+    taken = ("method", "url", "headers", "files", "data", "params", "cookies", "json")
+    arguments = case.as_transport_kwargs(base_url="http://summit.test")
+    return {name: value for name, value in arguments.items() if name in taken}
+
+
+def explorable(document: dict[str, Any]) -> Any:
+    """The document without its security: who calls is the test's choice, not a parameter to be left out."""
+    document = copy.deepcopy(document)
+    del document["components"]["securitySchemes"]
+    for _, _, operation in operations(document):
+        del operation["security"]
+    return schemathesis.openapi.from_dict(document)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def contract(playground: Front) -> Contract:
+    """The document as the API gives it out."""
+    return Contract(playground, explorable(playground.app.openapi()), asyncio.get_running_loop())
+
+
+@pytest.mark.parametrize("route", LEAST_ROLE, ids=" ".join)
+@pytest.mark.parametrize("who", CALLERS)
+async def test_every_answer_is_one_that_the_document_names(contract: Contract, who: str | None, route: Route) -> None:
+    least = LEAST_ROLE[route]
+    granted = least is PUBLIC or (who is not None and PEOPLE[who].role.includes(least))
+    things = await contract.things(route[1])
+    for mode, most in EXAMPLES.items():
+        await asyncio.to_thread(contract.explore, who, route, mode, things, most if granted else 1)

@@ -1,0 +1,98 @@
+"""Every route against the table of permissions: who is refused, and that another tenant's things do not exist."""
+
+from typing import Any, Final
+
+import pytest
+
+from api import permissions
+from api.permissions import LEAST_ROLE, PUBLIC, Route
+from cli.demo import PEOPLE
+from domain.customers import Tier
+from domain.identity import Role
+from tests.api.front import Front, problem, some_id
+from tests.stack import ROOT
+
+LOGINS: Final = {PEOPLE[login].role: login for login in ("customer", "agent", "lead", "admin")}
+
+BODIES: Final[dict[Route, dict[str, Any]]] = {
+    ("PATCH", "/api/users/{user_id}"): {"name": "Mallory"},
+    ("PATCH", "/api/customers/accounts/{account_id}"): {"name": "Mallory Inc."},
+    ("PATCH", "/api/tickets/{ticket_id}"): {"subject": "Mine now"},
+    ("POST", "/api/tickets/{ticket_id}/comments"): {"body": "Mine now"},
+}
+"""A good body for each write to a thing; a new route adds its own."""
+
+OF_A_THING: Final = [route for route in LEAST_ROLE if "{" in route[1]]
+REFUSALS: Final = [
+    (route, role) for route, least in LEAST_ROLE.items() if least for role in Role if not role.includes(least)
+]
+
+
+def at(path: str, things: dict[str, str]) -> str:
+    """The path with ids in it; an unknown parameter is an error, so that a new kind of thing is added here."""
+    return path.format(**things)
+
+
+NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id")}
+
+
+async def theirs(api: Front) -> dict[str, str]:
+    """A thing of each kind, of the demo's first tenant."""
+    ticket = {"customerEmail": "customer@example.com", "subject": "No dashboard", "description": "It answers 403."}
+    return {
+        "user_id": str(api.seed.users["agent"]),
+        "team_id": str(api.seed.teams["Engineering"]),
+        "account_id": str(api.seed.accounts[Tier.ENTERPRISE]),
+        "ticket_id": (await api.created("agent", "/api/tickets", ticket))["id"],
+    }
+
+
+@pytest.mark.parametrize("route", [route for route, least in LEAST_ROLE.items() if least is not PUBLIC], ids=" ".join)
+async def test_without_a_token_nobody_gets_in(playground: Front, route: Route) -> None:
+    method, path = route
+    refused = await playground.call(None, method, at(path, NOTHING), json=BODIES.get(route, {}))
+    problem(refused, 401, "unauthenticated")
+    assert refused.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(("route", "role"), REFUSALS, ids=str)
+async def test_a_role_below_the_least_is_refused(playground: Front, route: Route, role: Role) -> None:
+    method, path = route
+    refused = await playground.call(LOGINS[role], method, at(path, NOTHING), json=BODIES.get(route, {}))
+    assert problem(refused, 403, "role-too-low")["requiredRole"] == LEAST_ROLE[route]
+
+
+@pytest.mark.parametrize("route", OF_A_THING, ids=" ".join)
+async def test_another_tenants_things_do_not_exist(playground: Front, route: Route) -> None:
+    method, path = route
+    things = await theirs(playground)
+    body = {} if method == "GET" else {"json": BODIES[route]}
+    before = await seen(playground, things)
+    problem(await playground.call("otherAdmin", method, at(path, things), **body), 404, "not-found")
+    assert await seen(playground, things) == before
+
+
+async def seen(api: Front, things: dict[str, str]) -> list[str]:
+    """What an admin of their own tenant reads at each route of a thing."""
+    answers = [await api.call("admin", "GET", at(path, things)) for method, path in OF_A_THING if method == "GET"]
+    assert {answer.status_code for answer in answers} == {200}
+    return [answer.text for answer in answers]
+
+
+@pytest.mark.parametrize("route", OF_A_THING, ids=" ".join)
+async def test_what_never_was_answers_as_another_tenants_does(playground: Front, route: Route) -> None:
+    method, path = route
+    body = {} if method == "GET" else {"json": BODIES[route]}
+    problem(await playground.call("admin", method, at(path, NOTHING), **body), 404, "not-found")
+
+
+@pytest.mark.parametrize("path", [path for method, path in LEAST_ROLE if method == "GET" and path.startswith("/api/")])
+async def test_a_list_of_another_tenant_holds_none_of_ours(playground: Front, path: str) -> None:
+    things = await theirs(playground)
+    answer = await playground.call("otherAdmin", "GET", at(path, things))
+    for thing in (*things.values(), str(playground.seed.tenant_id)):
+        assert thing not in answer.text.replace(answer.request.url.path, "")
+
+
+async def test_the_printed_table_is_current() -> None:
+    assert (ROOT / "docs" / "permissions.md").read_text(encoding="utf-8") == permissions.markdown()
