@@ -6,15 +6,13 @@ import sys
 import time
 from typing import Final
 
-import psutil
-
 from runtime.embedded.processes import until
 from tests.chaos.agreement import settle
 from tests.chaos.desk import Call, Desk, change, comment, create
 from tests.chaos.findings import Finding
 from tests.chaos.halting_worker import MARK
 from tests.chaos.histories import check_histories, runs
-from tests.chaos.installation import Installation
+from tests.chaos.installation import Installation, has_ended
 from tests.chaos.rows import LABELS, check_rows
 
 HALTING: Final = (sys.executable, "-m", "tests.chaos.halting_worker")
@@ -100,11 +98,16 @@ async def killed_after_commit(installation: Installation, *, api_too: bool) -> l
         lost = comment(ticket, label=f"{MARK} {time.time_ns()}")
         racing = [update_of(ticket, n) for n in range(4)]
         sending = [asyncio.create_task(desk.send(call)) for call in [lost, *racing]]
-        await asyncio.to_thread(psutil.wait_procs, [halting], timeout=20)
+
+        async def halted() -> bool:
+            return has_ended(halting)
+
+        with contextlib.suppress(TimeoutError):
+            await until(halted, 20)
         if api_too:
             await installation.kill("api")
         rows = await installation.rows(LABELS[lost.kind], [lost.label])
-        wrong = [] if rows and not halting.is_running() else ["the worker did not die after its commit"]
+        wrong = [] if rows and has_ended(halting) else ["the worker did not die after its commit"]
         await installation.revive("worker")
         if api_too:
             await asyncio.gather(*sending)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
@@ -122,7 +122,7 @@ class Desk:
             return None
 
     async def settle(self, calls: Iterable[Call] | None = None, seconds: float = 90.0, callers: int = 12) -> None:
-        """Repeat what has no answer yet, each under its key, until it has one; TimeoutError when that takes too long."""
+        """Repeat what has no answer yet, each under its key, until it has one or the time is up."""
         waiting = [call for call in (self.calls if calls is None else calls) if not call.settled]
         gate = asyncio.Semaphore(callers)
 
@@ -133,8 +133,9 @@ class Desk:
                     await asyncio.sleep(0.3)
                     await self.send(call)
 
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(insist(call) for call in waiting))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(insist(call) for call in waiting))
 
     def _note(self, call: Call, status: int, answer: Any) -> None:
         if status in (HTTPStatus.OK, HTTPStatus.CREATED):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from db.bookkeeping import History
 from db.connections import decision_pool
-from db.decisions import Database, History, OpenDecision
+from db.decisions import Database, OpenDecision
 from db.statements import Bound
 from domain.protocol import Request
 from runtime.settings import APP_ROLE, Settings

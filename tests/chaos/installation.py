@@ -7,6 +7,7 @@ import signal
 import subprocess
 import urllib.request
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from cli.stack import Stack, plan
 from runtime.embedded.files import DataDir, read_json
@@ -35,12 +37,12 @@ class Installation:
         self.tokens: dict[str, str] = {}
         self.plan: Stack
         self._up: asyncio.subprocess.Process | None = None
-        self._orphans: dict[str, psutil.Popen] = {}
+        self._orphans: dict[str, subprocess.Popen[bytes]] = {}
 
     async def start(self) -> None:
         """`summit up`, until it is ready; also the second time, after everything was killed."""
+        await self.stop()
         self._up = await start_stack(self.directory)
-        self._orphans = {}
         demo = read_json(self.files.demo_file)
         self.tenant_id, self.tokens = str(demo["tenantId"]), dict(demo["tokens"])
         self.plan = plan(self.files, json.loads(self.files.ports_file.read_bytes()))
@@ -49,6 +51,14 @@ class Installation:
         """Stop everything that runs on this directory."""
         if self._up is not None:
             await stop_stack(self._up, self.directory)
+        await asyncio.to_thread(self._sweep)
+        while self._orphans:
+            self._orphans.popitem()[1].wait()
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether a supervisor of ours runs."""
+        return self._up is not None and self._up.returncode is None
 
     @property
     def published(self) -> dict[str, Any]:
@@ -67,6 +77,7 @@ class Installation:
             namespace=self.plan.temporal_namespace,
             data_converter=pydantic_data_converter,
             lazy=True,
+            runtime=quiet_runtime(),
         )
 
     async def database(self) -> psycopg.AsyncConnection[DictRow]:
@@ -102,7 +113,11 @@ class Installation:
         send(victims, signal.SIGKILL)
         if piece in self._orphans:
             await asyncio.to_thread(self._orphans[piece].wait)
-        await asyncio.to_thread(psutil.wait_procs, victims, timeout=5)
+
+        async def gone() -> bool:
+            return all(has_ended(victim) for victim in victims)
+
+        await until(gone, 10)
 
     def processes(self, piece: str) -> list[psutil.Process]:
         """The operating-system processes of a piece."""
@@ -132,14 +147,17 @@ class Installation:
         await until(answers, seconds)
 
     async def abandon(self) -> None:
-        """Kill the supervisor alone: from now on nothing comes back unless `revive` brings it."""
-        await self.kill("supervisor")
+        """Kill the supervisor alone, if it runs: from now on nothing comes back unless `revive` brings it."""
+        if self.is_supervised:
+            await self.kill("supervisor")
 
     async def revive(self, piece: str, command: Sequence[str] | None = None) -> None:
         """Start a piece without a supervisor, with another command if given, and wait until it is ready."""
         services = [*self.plan.servers(), *self.plan.processes()]
         service = next(service for service in services if service.name == piece)
         await asyncio.to_thread(service.before)
+        if piece in self._orphans:
+            self._orphans.pop(piece).wait()
         self._orphans[piece] = self._spawn(service, command or service.command)
         await service.ready()
 
@@ -148,15 +166,15 @@ class Installation:
         path = self.files.logs / f"{piece}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
-    async def metric(self, name: str) -> float:
-        """The sum of one of the API's metrics over its labels."""
+    async def metric(self, name: str, without: str = "no such label") -> float:
+        """The sum of one of the API's metrics over its labels, those that contain `without` left out."""
         text = await asyncio.to_thread(fetch, f"{self.api_url}/metrics")
         lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if without not in line)
 
-    def _spawn(self, service: Service, command: Sequence[str]) -> psutil.Popen:
+    def _spawn(self, service: Service, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self.files.log(service.name).open("ab") as output:
-            return psutil.Popen(
+            return subprocess.Popen(
                 list(command),
                 cwd=service.directory,
                 env={**service.environment, **mark(self.directory)},
@@ -173,6 +191,21 @@ class Installation:
         # A backend forked after the list was made would go on without its postmaster.
         while left := [*leftovers(self.directory), *postgres_processes(self.files.postgres)]:
             end(left, [(signal.SIGKILL, 10.0)])
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it has ended; a zombie, which nobody may ever reap, has."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@cache
+def quiet_runtime() -> Runtime:
+    """One for all clients; that a server which we have killed cannot be reached is no news."""
+    severe = TelemetryFilter(core_level="ERROR", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=severe)))
 
 
 def fetch(url: str) -> str:
