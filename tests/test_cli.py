@@ -71,7 +71,7 @@ async def test_a_tenant_is_created_with_its_host_names(summit: Summit, postgres:
     )
     assert made.output.strip() == str(tenant)
     domains = query(postgres, "select domain from tenant_domains where tenant_id = %s order by 1", tenant)
-    assert domains == [(f"{slug}.example",), (f"help.{slug}.example",)]
+    assert domains == [(f"help.{slug}.example",), (f"{slug}.example",)]
     query(postgres, "delete from tenant_domains where tenant_id = %s returning 1", tenant)
 
 

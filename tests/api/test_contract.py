@@ -119,6 +119,8 @@ async def contract(playground: Front) -> Contract:
     return Contract(playground, explorable(playground.app.openapi()), asyncio.get_running_loop())
 
 
+# Schemathesis itself draws from `random` when it makes forms.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.parametrize("route", LEAST_ROLE, ids=" ".join)
 @pytest.mark.parametrize("who", CALLERS)
 async def test_every_answer_is_one_that_the_document_names(contract: Contract, who: str | None, route: Route) -> None:
