@@ -32,8 +32,8 @@ insert into deadlines (tenant_id, process_id, process, kind, cycle, due_at, stat
 values (%(tenant)s, %(id)s, 'ticket', %(kind)s, 1, %(at)s, %(state)s, case when %(state)s <> 'ARMED' then now() end)
 """
 TEXT = """
-insert into ticket_search (tenant_id, ticket_id, source_id, internal, document)
-values (%s, %s, gen_random_uuid(), %s, to_tsvector('english', %s))
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
+select tenant_id, id, gen_random_uuid(), %s, created_at, to_tsvector('english', %s) from support_tickets where id = %s
 """
 
 
@@ -60,7 +60,7 @@ class Rows:
         row = {"id": ticket, "tenant": tenant or self.mine, "number": self.numbers, "email": "c@shop.example"}
         self.connection.execute(TICKET, {**row, "at": LONG_AGO + timedelta(days=self.numbers), **values})
         for text in texts:
-            self.connection.execute(TEXT, (tenant or self.mine, ticket, internal, text))
+            self.connection.execute(TEXT, (internal, text, ticket))
         return ticket
 
     def due(self, process: UUID, at: datetime, state: str = "ARMED", kind: str = "AUTO_CLOSE") -> UUID:
@@ -111,7 +111,7 @@ async def test_a_search_finds_a_number_and_an_address_of_the_tenant(rows: Rows) 
 async def test_a_search_that_matches_more_than_its_cap_shows_the_newest(rows: Rows) -> None:
     tickets = [rows.ticket("zephyr") for _ in range(21)]
     assert rows.search("zephyr", cap=22) == set(tickets)
-    assert rows.search("zephyr", cap=20) == set(tickets[-2:])
+    assert rows.search("zephyr", cap=2) == set(tickets[-2:])
 
 
 async def test_a_search_beyond_its_cap_is_still_the_tenants_and_the_publics(rows: Rows) -> None:
@@ -119,7 +119,7 @@ async def test_a_search_beyond_its_cap_is_still_the_tenants_and_the_publics(rows
     for _ in range(20):
         rows.ticket("zephyr", internal=True)
         rows.ticket("zephyr", tenant=rows.others)
-    assert rows.search("zephyr", staff=False, cap=20) == set(public[-2:])
+    assert rows.search("zephyr", staff=False, cap=2) == set(public[-2:])
 
 
 @pytest.mark.parametrize("q", ["", "'", '"', "zephyr & | !", "SUP-", "1" * 15, "%", "\\", "-"])
