@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -65,7 +66,7 @@ async def run(options: argparse.Namespace, directory: Path) -> list[str]:
         await installation.start()
         if "rounds" in chosen:
             for title, queries, everything, ones in phases(options):
-                await part(title, assault(installation, options.seed, queries, everything, ones))
+                await part(title, assault(installation, f"{options.seed}/{title}", queries, everything, ones))
         for name in (name for name in SUPERVISED if name in chosen):
             await part(name, SUPERVISED[name](installation))
         alone = [name for name in ABANDONED if name in chosen]
@@ -91,10 +92,10 @@ def phases(options: argparse.Namespace) -> list[tuple[str, bool, int, int]]:
     ]
 
 
-async def assault(installation: Installation, seed: int, queries: bool, everything: int, ones: int) -> list[Finding]:
+async def assault(installation: Installation, seed: str, queries: bool, everything: int, ones: int) -> list[Finding]:
     """One phase of rounds with its own callers."""
     async with Desk(installation) as desk:
-        phase = Assault(installation, desk, seed + everything + 1000 * ones, queries=queries)
+        phase = Assault(installation, desk, seed, queries=queries)
         await phase.everything(everything)
         await phase.one(ones)
         return await phase.findings()
@@ -109,6 +110,8 @@ def main() -> None:
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="summit-chaos-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)  # Postgres may run as another user, below this directory
+        # Told to stop, we stop what we started.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         found = asyncio.run(run(options, options.data or Path(directory) / "data"))
     print(f"{len(found)} violations, seed {options.seed}")
     sys.exit(1 if found else 0)

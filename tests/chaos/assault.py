@@ -39,7 +39,7 @@ class Assault:
 
     installation: Installation
     desk: Desk
-    seed: int
+    seed: str
     queries: bool = False
     asked: int = 0
     took: list[float] = field(default_factory=list)

@@ -13,6 +13,9 @@ PAUSE: Final = 0.04
 TRIES: Final = 3
 """How often a caller repeats at once what was not answered; the rest is repeated after the restart."""
 
+SHYNESS: Final = 0.5
+"""Seconds that a caller waits after it has had no answer."""
+
 STATUSES: Final = [*sorted(status.value for status in WORKING), "PENDING_CUSTOMER", "PENDING_CUSTOMER"]
 PRIORITIES: Final = ["LOW", "MEDIUM", "HIGH", "URGENT"]
 
@@ -20,7 +23,7 @@ PRIORITIES: Final = ["LOW", "MEDIUM", "HIGH", "URGENT"]
 class Load:
     """Callers on one desk. They prefer a few tickets, so that updates of one ticket meet."""
 
-    def __init__(self, desk: Desk, seed: int, callers: int = 12) -> None:
+    def __init__(self, desk: Desk, seed: str, callers: int = 12) -> None:
         self.desk = desk
         self.callers = callers
         self.tickets: list[str] = []
@@ -51,6 +54,8 @@ class Load:
             if call.settled or stop.is_set():
                 break
             await asyncio.sleep(0.1)
+        if not call.settled:
+            await asyncio.sleep(SHYNESS)
         ticket = call.ticket
         if call.kind is Kind.CREATE and ticket:
             self.tickets = [*self.tickets, ticket][-40:]

@@ -8,7 +8,11 @@ from tests.chaos.findings import Finding
 from tests.chaos.installation import Installation
 
 LABELS: Final = {
-    Kind.CREATE: "select subject as label, count(*) as n from support_tickets where subject = any(%s) group by 1",
+    # A follow-up has the subject of the ticket that it follows.
+    Kind.CREATE: """
+        select subject as label, count(*) as n from support_tickets
+        where subject = any(%s) and follow_up_of is null group by 1
+    """,
     Kind.COMMENT: "select body as label, count(*) as n from ticket_comments where body = any(%s) group by 1",
     Kind.CHANGE: """
         select payload->>'reason' as label, count(*) as n from ticket_history
