@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from domain.identity import SYSTEM
@@ -230,13 +230,12 @@ class Process:
                 outcome: Outcome = await workflow.execute_local_activity_method(
                     type(self).decision, request, summary=command.type, **attempt
                 )
-            except ActivityError as error:
-                cause = error.cause
-                kind = (
-                    cause.type
-                    if isinstance(cause, ApplicationError) and cause.type in (BUG, UNAVAILABLE)
-                    else UNAVAILABLE
-                )
+            except FailureError as error:
+                # An attempt that timed out comes as an ActivityError when it happens and as a bare TimeoutError when it is
+                # replayed; catching only the first would fail the workflow on another worker.
+                cause = error.cause if isinstance(error, ActivityError) else error
+                bug = isinstance(cause, ApplicationError) and cause.type == BUG
+                kind = BUG if bug else UNAVAILABLE
                 raise ApplicationError(str(cause or error), type=kind, non_retryable=True) from error
             self._adopt(outcome)
             return outcome
