@@ -14,6 +14,9 @@ from workflows.timing import ROLL_OVER_EVENTS
 
 FILES = sorted(HISTORIES.glob("*.json"))
 
+KEPT = sorted((HISTORIES.parent / "kept").glob("*.json"))
+"""Histories of what seldom happens, which the recorder cannot bring about: an attempt that timed out is replayed differently."""
+
 
 def stored(file: Path) -> WorkflowHistory:
     """A history as `tests.replay.record` wrote it."""
@@ -25,13 +28,18 @@ def test_every_kind_of_life_is_on_record() -> None:
     assert {file.stem.split("-")[1] for file in FILES} == LIVES.keys()
 
 
+def test_a_timed_out_attempt_is_on_record() -> None:
+    markers = [event.marker_recorded_event_attributes for file in KEPT for event in stored(file).events]
+    assert any(marker.failure.HasField("timeout_failure_info") for marker in markers)
+
+
 def test_the_long_life_has_more_than_one_run() -> None:
     lengths = [len(stored(file).events) for file in FILES if "-long-" in file.stem]
     assert len(lengths) > 1
     assert max(lengths) >= ROLL_OVER_EVENTS
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES + KEPT, ids=lambda file: file.stem)
 async def test_a_stored_history_replays(file: Path) -> None:
     replayer = Replayer(workflows=[TicketWorkflow], data_converter=pydantic_data_converter)
     await replayer.replay_workflow(stored(file))
