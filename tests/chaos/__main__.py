@@ -25,6 +25,7 @@ SUPERVISED: dict[str, Scenario] = {
     **{f"creates-{piece}": partial(crashes.killed_during_creates, victim=piece) for piece in PIECES},
     "many-updates": crashes.many_updates,
     "at-once": crashes.at_once,
+    "queried": crashes.queried,
     "temporal-lost": outages.temporal_lost,
 }
 ABANDONED: dict[str, Scenario] = {

@@ -4,8 +4,15 @@ import asyncio
 import contextlib
 import sys
 import time
+from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError
+
+from domain.ids import workflow_id
+from domain.protocol import STATE_QUERY
 from runtime.embedded.processes import until
 from tests.chaos.agreement import settle
 from tests.chaos.desk import Call, Desk, change, comment, create
@@ -85,6 +92,34 @@ async def at_once(installation: Installation, count: int = 200, within: float = 
         return [Finding(f"updates at once within {within:.0f} s", count, wrong, note), *await aftermath(desk)]
 
 
+async def queried(installation: Installation, count: int = 600, within: float = 45.0) -> list[Finding]:
+    """Tickets queried without pause while they are updated, then the worker killed: each takes its next update soon.
+
+    A query answered in the middle of an update can leave a history that no fresh worker replays (docs/chaos.md). Needs the supervisor.
+    """
+    async with Desk(installation) as desk:
+        client = await installation.temporal()
+        tickets = [await opened(desk) for _ in range(12)]
+        asking = [asyncio.create_task(ask(client, ticket)) for ticket in tickets]
+        calls = [update_of(tickets[n // 3 % len(tickets)], n) for n in range(count)]
+        for start in range(0, len(calls), 9):
+            await asyncio.gather(*(desk.send(call) for call in calls[start : start + 9]))
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        old = installation.published["pids"]["worker"]
+        await installation.kill("worker")
+        await installation.back("worker", old)
+        begun = time.monotonic()
+        last = [update_of(ticket, 1) for ticket in tickets]
+        await desk.settle(last, within)
+        seconds = time.monotonic() - begun
+        stuck = [f"{call.target} takes nothing any more" for call in last if not call.accepted]
+        await desk.settle()
+        findings = await aftermath(desk)
+        return [Finding("queried tickets live on", len(tickets), stuck, f"{seconds:.1f} s"), *findings]
+
+
 async def killed_after_commit(installation: Installation, *, api_too: bool) -> list[Finding]:
     """A worker dies between commit and completion while other updates race; with `api_too` nobody repeats the lost input.
 
@@ -129,6 +164,14 @@ async def opened(desk: Desk) -> str:
     await desk.settle([call])
     assert call.ticket is not None, f"refused with {call.refused}"
     return call.ticket
+
+
+async def ask(client: Client, ticket: str) -> None:
+    """Query a ticket's workflow until cancelled."""
+    handle = client.get_workflow_handle(workflow_id("ticket", UUID(ticket)))
+    while True:
+        with contextlib.suppress(RPCError, WorkflowQueryFailedError):
+            await handle.query(STATE_QUERY, rpc_timeout=timedelta(seconds=3))
 
 
 async def answered(calls: list[Call], count: int, seconds: float = 5.0) -> None:
