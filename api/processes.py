@@ -244,7 +244,11 @@ class Processes:
         """Start a lost workflow from its last recorded outcome. One that *completed* is not revived: Postgres was restored."""
         async with tenant_transaction(self._engine, tenant_id) as connection:
             stands = await processes.standing(connection, kind, process_id)
-        if stands is None or stands.final:
+        if stands is None:
+            return
+        if stands.final and not stands.effects:
+            # It ended, and the API died before it could note that its last answer was given.
+            self._confirmations.add(process_id, stands.snapshot.revision)
             return
         start = Start[Any](tenant_id=tenant_id, process_id=process_id, snapshot=stands.snapshot, effects=stands.effects)
         attributes = TypedSearchAttributes(
@@ -269,6 +273,9 @@ class Processes:
                 priority=Priority(priority_key=1),
             )
         except WorkflowAlreadyStartedError:
+            if stands.final:
+                self._confirmations.add(process_id, stands.snapshot.revision)
+                return
             log.error("process_ahead_of_postgres", workflow_id=workflow_id(kind, process_id))
             return
         REVIVED.labels(kind).inc()
