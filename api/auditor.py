@@ -114,6 +114,8 @@ class Auditor:
             tries = watch.tries + 1 if watch else 1
             pause = min(LONGEST_PAUSE, timedelta(seconds=self.interval) * 2**tries)
             self.watched[finding.id] = Watch(tries, now + pause)
+            if watch:
+                await self.processes.mend(finding.kind, finding.id, finding.tenant_id)
             await self.processes.wake(finding.kind, finding.id, finding.tenant_id)
             self.gauges.wakes.labels(finding.reason).inc()
             woken += 1

@@ -11,7 +11,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 import structlog
-from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
     Client,
@@ -21,9 +21,6 @@ from temporalio.client import (
 )
 from temporalio.common import (
     Priority,
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -32,6 +29,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.confirmations import Confirmations
 from api.errors import Refused, Unavailable
+from api.revival import TASK_TIMEOUT, Revival, keywords
 from db import processes
 from db.engine import tenant_transaction
 from domain.ids import workflow_id
@@ -43,8 +41,8 @@ log = structlog.get_logger(__name__)
 IN_FLIGHT: Final = 5
 """Updates of one process at a time; beyond ten the server aborts them all."""
 
-TASK_TIMEOUT: Final = timedelta(seconds=5)
-"""How long a process is deaf after its worker was killed in the middle of a decision."""
+LONGEST_SILENCE: Final = timedelta(seconds=3)
+"""How long a running process may leave an update unanswered before we look whether it can answer at all."""
 
 PASSING: Final = frozenset(
     {
@@ -59,13 +57,6 @@ PASSING: Final = frozenset(
     }
 )
 """What Temporal answers while it restarts, rolls over or is overloaded."""
-
-REVIVED: Final = Counter(
-    "summit_processes_revived", "Workflows that were lost and started again from their row", ["kind"]
-)
-
-SUP_TENANT: Final = SearchAttributeKey.for_keyword("SupTenant")
-SUP_ENTITY: Final = SearchAttributeKey.for_keyword("SupEntity")
 
 
 class Finished(Exception):
@@ -113,6 +104,7 @@ class Processes:
         self._task_queue = task_queue
         self._budget = budget
         self._confirmations = confirmations
+        self._revival = Revival(client, engine, task_queue, confirmations)
         self._gates: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
 
     async def create(self, kind: Kind, process_id: UUID, message: Message[Any]) -> Receipt:
@@ -139,7 +131,7 @@ class Processes:
         async def attempt(nonce: str) -> Receipt:
             update_id = message.command_id + nonce
             receipt: Receipt = await handle.execute_update(
-                name, message, id=update_id, result_type=Receipt, rpc_timeout=timedelta(seconds=self._budget)
+                name, message, id=update_id, result_type=Receipt, rpc_timeout=LONGEST_SILENCE
             )
             return receipt
 
@@ -156,7 +148,11 @@ class Processes:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            await self._revive(kind, process_id, tenant_id)
+            await self._revival.revive(kind, process_id, tenant_id)
+
+    async def mend(self, kind: str, process_id: UUID, tenant_id: UUID) -> bool:
+        """Replace a process's run if no worker can replay it. Returns whether it was; raises RPCError when Temporal is away."""
+        return await self._revival.replace(kind, process_id, tenant_id)
 
     async def _persist(
         self, kind: Kind, process_id: UUID, message: Message[Any], attempt: Callable[[str], Any]
@@ -191,10 +187,13 @@ class Processes:
         except WorkflowAlreadyStartedError:
             return await self._look_up(kind, process_id, message)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
+            await self._mend_quietly(kind, process_id, message)
             raise Again from None
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return await self._look_up(kind, process_id, message)
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:
+                await self._mend_quietly(kind, process_id, message)
             if error.status in PASSING:
                 raise Again from error
             raise
@@ -202,6 +201,11 @@ class Processes:
             # What the client's core raises while a lazy connection has not come about yet.
             raise Again from error
         return receipt
+
+    async def _mend_quietly(self, kind: Kind, process_id: UUID, message: Message[Any]) -> None:
+        """Look whether the process is deaf because no worker can replay its run; what hinders that hinders the next try too."""
+        with contextlib.suppress(RPCError, SQLAlchemyError):
+            await self.mend(kind.name, process_id, message.tenant_id)
 
     async def _failed(
         self, kind: Kind, process_id: UUID, message: Message[Any], error: WorkflowUpdateFailedError, *, first: bool
@@ -237,49 +241,8 @@ class Processes:
             raise NotFound("There is no such thing.")
         if stands.final:
             raise Finished(stands.snapshot.state or {})
-        await self._revive(kind.name, process_id, message.tenant_id)
+        await self._revival.revive(kind.name, process_id, message.tenant_id)
         raise Again
-
-    async def _revive(self, kind: str, process_id: UUID, tenant_id: UUID) -> None:
-        """Start a lost workflow from its last recorded outcome. One that *completed* is not revived: Postgres was restored."""
-        async with tenant_transaction(self._engine, tenant_id) as connection:
-            stands = await processes.standing(connection, kind, process_id)
-        if stands is None:
-            return
-        if stands.final and not stands.effects:
-            # It ended, and the API died before it could note that its last answer was given.
-            self._confirmations.add(process_id, stands.snapshot.revision)
-            return
-        start = Start[Any](tenant_id=tenant_id, process_id=process_id, snapshot=stands.snapshot, effects=stands.effects)
-        attributes = TypedSearchAttributes(
-            [SearchAttributePair(SUP_TENANT, str(tenant_id)), SearchAttributePair(SUP_ENTITY, kind)]
-            + [
-                SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
-                for name, value in stands.snapshot.attributes.items()
-                if isinstance(value, str)
-            ]
-        )
-        try:
-            await self._client.start_workflow(
-                kind,
-                start,
-                id=workflow_id(kind, process_id),
-                task_queue=self._task_queue,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                task_timeout=TASK_TIMEOUT,
-                search_attributes=attributes,
-                static_summary="revived from its last recorded outcome",
-                priority=Priority(priority_key=1),
-            )
-        except WorkflowAlreadyStartedError:
-            if stands.final:
-                self._confirmations.add(process_id, stands.snapshot.revision)
-                return
-            log.error("process_ahead_of_postgres", workflow_id=workflow_id(kind, process_id))
-            return
-        REVIVED.labels(kind).inc()
-        log.warning("process_revived", workflow_id=workflow_id(kind, process_id), revision=stands.snapshot.revision)
 
     def _starting(
         self, kind: Kind, process_id: UUID, start: Start[Any], message: Message[Any]
@@ -294,9 +257,7 @@ class Processes:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             task_timeout=TASK_TIMEOUT,
             static_summary=kind.summary(message.command),
-            search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in attributes.items()]
-            ),
+            search_attributes=keywords(attributes),
             priority=Priority(priority_key=kind.priority),
         )
 

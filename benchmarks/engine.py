@@ -24,7 +24,7 @@ from temporalio.common import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from api.processes import TASK_TIMEOUT
+from api.revival import TASK_TIMEOUT
 from benchmarks.bare import READY, TASK_QUEUE, Note, Text
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -25,6 +25,8 @@ DRAINING = "Draining"
 """Failure type of an update that came while the history rolls over; send it again."""
 FOREIGN = "Foreign"
 """Failure type of a message from another tenant; to its sender the process does not exist."""
+UNREPLAYABLE = "no worker can replay this run; its process goes on from its row"
+"""Why a run was terminated, and by whom: only by the mending of such runs."""
 
 
 class Message(Frozen, Generic[C]):

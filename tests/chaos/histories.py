@@ -13,6 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from domain.ids import workflow_id
+from domain.protocol import UNREPLAYABLE
 from tests.chaos.findings import Finding
 from workflows.tickets import TicketWorkflow
 
@@ -31,18 +32,22 @@ class Timer:
 
 
 async def runs(client: Client, ticket: str) -> list[WorkflowHistory]:
-    """Every run of a ticket's present chain, the newest first."""
-    name, run, found = workflow_id("ticket", UUID(ticket)), None, []
-    while True:
-        history = await client.get_workflow_handle(name, run_id=run).fetch_history()
-        found.append(history)
-        run = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id or None
-        if run is None:
-            return found
+    """Every run that a ticket ever had, the newest first."""
+    name = workflow_id("ticket", UUID(ticket))
+    listed = [execution.run_id async for execution in client.list_workflows(f"WorkflowId = '{name}'")]
+    return [await client.get_workflow_handle(name, run_id=run).fetch_history() for run in listed]
+
+
+def was_replaced(history: WorkflowHistory) -> bool:
+    """Whether this run was terminated because no worker could replay it."""
+    return history.events[-1].workflow_execution_terminated_event_attributes.reason == UNREPLAYABLE
 
 
 async def check_histories(client: Client, tickets: Iterable[str]) -> list[Finding]:
-    """Fetch every run of these tickets, open ones too; replay each and look at its timers."""
+    """Fetch every run of these tickets, open ones too; replay each and look at its timers.
+
+    A run may have been replaced because no worker could replay it (docs/decisions/004-unreplayable-runs.md): then none can.
+    """
     replay = Finding("every run replays", 0)
     timers = Finding("no timer was armed again with an equal duration", 0, needed=False)
     replayer = Replayer(
@@ -50,17 +55,21 @@ async def check_histories(client: Client, tickets: Iterable[str]) -> list[Findin
         data_converter=pydantic_data_converter,
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
-    events = 0
+    events = replaced = 0
     async for history in all_runs(client, list(tickets)):
         result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
         replay.examined += 1
         events += len(history.events)
-        if result.replay_failure:
+        if was_replaced(history):
+            replaced += 1
+            if not result.replay_failure:
+                replay.violations.append(f"{history.workflow_id} {history.run_id}: replaced, but it replays")
+        elif result.replay_failure:
             replay.violations.append(f"{history.workflow_id} {history.run_id}: {result.replay_failure}")
         count, armed_again = repeated_timers(history)
         timers.examined += count
         timers.violations += armed_again
-    replay.note = f"{events} events"
+    replay.note = f"{events} events, {replaced} runs were replaced"
     return [replay, timers]
 
 

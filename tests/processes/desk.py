@@ -78,6 +78,13 @@ async def backstage(
     servers: stack.Database, environment: WorkflowEnvironment, **options: Any
 ) -> AsyncIterator[Backstage]:
     """The servers with a worker at work on a task queue of its own."""
+    async with deserted(servers, environment) as ready, ready.worker(graceful_shutdown_timeout=timedelta(0), **options):
+        yield ready
+
+
+@asynccontextmanager
+async def deserted(servers: stack.Database, environment: WorkflowEnvironment) -> AsyncIterator[Backstage]:
+    """The servers with a task queue on which nobody works yet."""
     settings = Settings(sandbox=True, task_queue=f"desk-{uuid.uuid4().hex[:8]}", postgres=servers.app, db_pool_size=8)
     engine = make_engine(settings)
     confirmations = Confirmations(engine)
@@ -88,8 +95,7 @@ async def backstage(
     async with pool:
         ready = Backstage(servers, environment, settings, Database(pool), processes, confirmations)
         try:
-            async with ready.worker(graceful_shutdown_timeout=timedelta(0), **options):
-                yield ready
+            yield ready
         finally:
             await engine.dispose()
 
