@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import request_params_to_args
+from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
@@ -73,11 +73,11 @@ async def guard(request: Request) -> None:
     elif route.path not in PROBES:
         await app.limits.public(address(request))
     if request.scope["query_string"]:
-        refuse_unknown_parameters(request, route.dependant)
+        await refuse_unknown_parameters(request, route.dependant)
 
 
-def refuse_unknown_parameters(request: Request, dependant: Dependant) -> None:
-    """A parameter misspelt must not pass for one left out. Raises RequestValidationError, naming bad values as well."""
+async def refuse_unknown_parameters(request: Request, dependant: Dependant) -> None:
+    """A parameter misspelt must not pass for one left out. Raises RequestValidationError, naming all that is bad beside it."""
     unknown = request.query_params.keys() - known_parameters(dependant)
     if unknown:
         errors: list[Any] = [
@@ -86,7 +86,15 @@ def refuse_unknown_parameters(request: Request, dependant: Dependant) -> None:
         ]
         for each in family(dependant):
             errors += request_params_to_args(each.query_params, request.query_params)[1]
+        if dependant.body_params and is_json(request):
+            errors += (await request_body_to_args(dependant.body_params, await request.json(), False))[1]
         raise RequestValidationError(errors)
+
+
+def is_json(request: Request) -> bool:
+    """Whether the body came as JSON; FastAPI has read it, and refused it unless it is."""
+    essence = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return essence == "application/json" or essence.endswith("+json")
 
 
 def bearer(request: Request) -> str:

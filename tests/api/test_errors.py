@@ -36,6 +36,12 @@ async def test_a_misspelt_parameter_is_refused_with_the_other_bad_ones(api: Fron
     assert places(document) == {"limit", "ordr", "role"}
 
 
+async def test_a_misspelt_parameter_is_refused_with_the_bad_fields_of_the_body(api: Front) -> None:
+    body = {"name": " ", "membrs": []}
+    document = problem(await api.call("admin", "POST", "/api/teams?dryRun=yes", json=body), 422, "invalid")
+    assert places(document) == {"dryRun", "/name", "/membrs"}
+
+
 @pytest.mark.parametrize("path", ["/api/me?x=1", "/healthz?x=1"])
 async def test_a_route_without_parameters_takes_none(api: Front, path: str) -> None:
     assert places(problem(await api.call("agent", "GET", path), 422, "invalid")) == {"x"}
