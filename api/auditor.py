@@ -15,7 +15,9 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.processes import Processes
+from api.revival import SUP_TENANT
 from db import processes
+from domain.ids import process_of
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +37,8 @@ ALARM_EVERY: Final = timedelta(minutes=1)
 START: Final = UUID(int=0)
 
 RUNNING: Final = "ExecutionStatus = 'Running' AND SupEntity IS NOT NULL"
+FAILING: Final = f"{RUNNING} AND TemporalReportedProblems = 'category=WorkflowTaskFailed'"
+"""Processes whose workers say that they fail; our own servers are set to report that at once, others do after five failures."""
 
 
 @dataclass
@@ -120,6 +124,7 @@ class Auditor:
             self.gauges.wakes.labels(finding.reason).inc()
             woken += 1
         self._alarm(found, now)
+        await self._mend()
         self.rounds += 1
         if self.rounds % SWEEP_EVERY == 0:
             await self._sweep()
@@ -139,6 +144,13 @@ class Auditor:
             if len(rows) < MOST_WAKES:
                 return woken
             after = rows[-1]["id"]
+
+    async def _mend(self) -> None:
+        """Replace the runs that no worker can replay, whether or not something is due in them."""
+        async for execution in self.client.list_workflows(FAILING, page_size=MOST_WAKES, limit=MOST_WAKES):
+            tenant = execution.typed_search_attributes.get(SUP_TENANT)
+            if tenant:
+                await self.processes.mend(*process_of(execution.id), UUID(tenant))
 
     async def _look(self) -> list[Finding]:
         now = self.clock()

@@ -29,7 +29,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.confirmations import Confirmations
 from api.errors import Refused, Unavailable
-from api.revival import TASK_TIMEOUT, Revival, keywords
+from api.revival import SUP_TENANT, TASK_TIMEOUT, Revival, keywords
 from db import processes
 from db.engine import tenant_transaction
 from domain.ids import workflow_id
@@ -247,7 +247,11 @@ class Processes:
     def _starting(
         self, kind: Kind, process_id: UUID, start: Start[Any], message: Message[Any]
     ) -> WithStartWorkflowOperation[Any, Any]:
-        attributes = {"SupTenant": str(message.tenant_id), "SupEntity": kind.name, **kind.attributes(message.command)}
+        attributes = {
+            SUP_TENANT.name: str(message.tenant_id),
+            "SupEntity": kind.name,
+            **kind.attributes(message.command),
+        }
         return WithStartWorkflowOperation(
             kind.name,
             start,

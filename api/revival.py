@@ -33,6 +33,8 @@ from domain.protocol import UNREPLAYABLE, Start
 
 log = structlog.get_logger(__name__)
 
+SUP_TENANT: Final = SearchAttributeKey.for_keyword("SupTenant")
+
 TASK_TIMEOUT: Final = timedelta(seconds=5)
 """How long a process is deaf after its worker was killed in the middle of a decision."""
 
@@ -83,7 +85,7 @@ class Revival:
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 task_timeout=TASK_TIMEOUT,
-                search_attributes=keywords({"SupTenant": str(tenant_id), "SupEntity": kind, **known}),
+                search_attributes=keywords({SUP_TENANT.name: str(tenant_id), "SupEntity": kind, **known}),
                 static_summary="revived from its last recorded outcome",
                 priority=Priority(priority_key=1),
             )

@@ -37,6 +37,12 @@ def workflow_id(kind: str, process_id: UUID) -> str:
     return f"{kind}/{process_id}"
 
 
+def process_of(workflow: str) -> tuple[str, UUID]:
+    """The kind and the process that a workflow id names. Raises ValueError when it is no process's."""
+    kind, _, process_id = workflow.partition("/")
+    return kind, UUID(process_id)
+
+
 def wake_id(revision: int) -> str:
     """The command id of the decision that a timer or a wake signal causes at `revision`."""
     return f"wake/{revision}"

@@ -53,7 +53,8 @@ class Process:
     """A process workflow without its messages; a subclass adds typed updates, `run` and the name of its deciding activity.
 
     The shell knows no rules: it carries the last recorded snapshot, hands every input to the decision, adopts the outcome and
-    sleeps until `wake_at`. docs/add-a-process.md lists what a new kind brings; docs/decisions/001-shell.md says why it is so.
+    sleeps until `wake_at`. docs/add-a-process.md lists what a new kind brings; docs/decisions/001-decisions-are-recorded.md says
+    why it is so.
     """
 
     kind: ClassVar[str]

@@ -24,6 +24,8 @@ DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=1000",
     "history.timerProcessorMaxPollRPS=1000",
     'history.timerProcessorMaxTimeShift="10ms"',
+    # Reported at the first failure: the auditor looks whether the run can be replayed at all.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
 )
 
 _TYPE_NAMES: dict[IndexedValueType.ValueType, str] = {
