@@ -148,9 +148,10 @@ class Auditor:
     async def _mend(self) -> None:
         """Replace the runs that no worker can replay, whether or not something is due in them."""
         async for execution in self.client.list_workflows(FAILING, page_size=MOST_WAKES, limit=MOST_WAKES):
+            kind, process_id = process_of(execution.id)
             tenant = execution.typed_search_attributes.get(SUP_TENANT)
-            if tenant:
-                await self.processes.mend(*process_of(execution.id), UUID(tenant))
+            if tenant and kind in processes.HISTORIES:
+                await self.processes.mend(kind, process_id, UUID(tenant))
 
     async def _look(self) -> list[Finding]:
         now = self.clock()

@@ -38,8 +38,12 @@ from domain.protocol import BUG, CREATE_UPDATE, FOREIGN, REFUSED, WAKE_SIGNAL, M
 
 log = structlog.get_logger(__name__)
 
-IN_FLIGHT: Final = 5
-"""Updates of one process at a time; beyond ten the server aborts them all."""
+IN_FLIGHT: Final = 1
+"""Updates of one process at a time.
+
+The shell takes one input at a time anyhow, and beyond ten the server aborts them all. With a single one no update is accepted while the
+decision of another runs, and only then can a query leave a history that no worker replays (docs/decisions/004-unreplayable-runs.md).
+"""
 
 LONGEST_SILENCE: Final = timedelta(seconds=3)
 """How long a running process may leave an update unanswered before we look whether it can answer at all."""
@@ -133,12 +137,12 @@ class Processes:
             receipt: Receipt = await handle.execute_update(
                 name, message, id=update_id, result_type=Receipt, rpc_timeout=LONGEST_SILENCE
             )
+            # Only here: a receipt that is found in the history table says nothing of what the workflow knows.
+            self._confirmations.add(process_id, receipt.revision)
             return receipt
 
         async with self._budgeted(), self._gate(process_id):
-            receipt = await self._persist(kind, process_id, message, attempt)
-        self._confirmations.add(process_id, receipt.revision)
-        return receipt
+            return await self._persist(kind, process_id, message, attempt)
 
     async def wake(self, kind: str, process_id: UUID, tenant_id: UUID) -> None:
         """Signal a process to decide now; revives it when its workflow is lost. Raises RPCError when Temporal is away."""

@@ -43,6 +43,14 @@ RPC_TIMEOUT: Final = timedelta(seconds=2)
 LATEST_EVENTS: Final = 50
 """How far back the last answer of a worker is looked for; what follows it are signals and timers."""
 
+HOPELESS: Final = frozenset(
+    {
+        WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
+        WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
+    }
+)
+"""What the history and the workflow do not agree on, and the server will not take from a replay: no later attempt does better."""
+
 FATAL: Final = "Fatal error in workflow machines"
 """How the SDK's core begins when a history contradicts itself; it has no cause of its own for that."""
 
@@ -65,13 +73,15 @@ class Revival:
 
     async def revive(self, kind: str, process_id: UUID, tenant_id: UUID) -> None:
         """Start a lost workflow from its last recorded outcome. One that *completed* is not revived: Postgres was restored."""
-        async with tenant_transaction(self.engine, tenant_id) as connection:
-            stands = await processes.standing(connection, kind, process_id)
+        stands = await self._stands(kind, process_id, tenant_id)
         if stands is None:
             return
         if stands.final and not stands.effects:
             # It ended, and the API died before it could note that its last answer was given.
-            self.confirmations.add(process_id, stands.snapshot.revision)
+            if await self._runs(workflow_id(kind, process_id)):
+                log.error("ended_process_runs", workflow_id=workflow_id(kind, process_id))
+            else:
+                self.confirmations.add(process_id, stands.snapshot.revision)
             return
         known = {name: value for name, value in stands.snapshot.attributes.items() if isinstance(value, str)}
         try:
@@ -110,7 +120,7 @@ class Revival:
             failing = description.raw_description.pending_workflow_task.attempt > 1
             if description.status is not WorkflowExecutionStatus.RUNNING or not failing:
                 return False
-            if not await self._unreplayable(handle.id, run_id):
+            if not await self._unreplayable(handle.id, run_id) or not await self._stands(kind, process_id, tenant_id):
                 return False
             # Only this run: another caller may have replaced it meanwhile.
             run = self.client.get_workflow_handle(handle.id, run_id=run_id)
@@ -123,6 +133,19 @@ class Revival:
         log.error("run_replaced", workflow_id=handle.id, run_id=run_id)
         await self.revive(kind, process_id, tenant_id)
         return True
+
+    async def _stands(self, kind: str, process_id: UUID, tenant_id: UUID) -> processes.Standing | None:
+        async with tenant_transaction(self.engine, tenant_id) as connection:
+            return await processes.standing(connection, kind, process_id)
+
+    async def _runs(self, name: str) -> bool:
+        try:
+            description = await self.client.get_workflow_handle(name).describe(rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return description.status is WorkflowExecutionStatus.RUNNING
 
     async def _unreplayable(self, name: str, run_id: str) -> bool:
         """Whether the last that a worker said of a run is that its history cannot be replayed."""
@@ -144,9 +167,7 @@ class Revival:
 
 def unreplayable(failed: WorkflowTaskFailedEventAttributes) -> bool:
     """Whether a workflow task failed because its history and the workflow, or the history and itself, do not agree."""
-    if failed.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR:
-        return True
-    return failed.failure.message.startswith(FATAL)
+    return failed.cause in HOPELESS or failed.failure.message.startswith(FATAL)
 
 
 def keywords(attributes: Mapping[str, str]) -> TypedSearchAttributes:

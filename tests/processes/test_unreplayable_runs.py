@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+import pytest_asyncio
 from prometheus_client import CollectorRegistry
 from temporalio import workflow
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
@@ -21,6 +22,8 @@ from db.engine import make_engine
 from domain.protocol import UNREPLAYABLE, WAKE_SIGNAL
 from domain.tickets.model import Status
 from runtime.embedded.processes import until
+from runtime.settings import PostgresSettings
+from tests import stack
 from tests.processes.desk import Backstage, Desk, OneTicket, deserted
 
 OVERDUE = (
@@ -86,10 +89,13 @@ async def rounds_until_terminated(auditor: Auditor, run: WorkflowHandle) -> None
     await until(terminated, 20)
 
 
-@pytest.fixture
-async def idle(stage: Backstage, temporal_env: WorkflowEnvironment) -> AsyncIterator[Backstage]:
-    """A task queue whose workers come and go."""
-    async with deserted(stage.servers, temporal_env) as ready:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def idle(postgres_superuser: PostgresSettings, temporal_env: WorkflowEnvironment) -> AsyncIterator[Backstage]:
+    """A database for an auditor of our own, and a task queue whose workers come and go."""
+    async with (
+        stack.database(postgres_superuser, "summit_unreplayable") as database,
+        deserted(database, temporal_env) as ready,
+    ):
         yield ready
 
 
@@ -135,6 +141,7 @@ async def test_a_process_that_has_no_run_is_not_mended(desk: Desk) -> None:
     ("cause", "message", "expected"),
     [
         ("NON_DETERMINISTIC_ERROR", "[TMPRL1100] Nondeterminism error: …", True),
+        ("BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE", "ProtocolMessageCommand referenced absent message ID", True),
         (
             "WORKFLOW_WORKER_UNHANDLED_FAILURE",
             "Fatal error in workflow machines: UpdateMachine in state CompletedCommandCreated says the transition is "
