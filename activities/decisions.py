@@ -85,6 +85,22 @@ async def decided(database: Database, area: Area[S], request: Request[Any]) -> O
                     opened.refuse(refusal)
                 else:
                     await opened.record(decision, area.project(opened, decision))
-        if opened.outcome is None:
+        outcome = opened.outcome
+        if outcome is None:
             raise AssertionError("a decision left its transaction without an outcome")
-        return opened.outcome
+        log.info(
+            "decided",
+            tenant_id=str(request.tenant_id),
+            workflow_id=request.workflow_id,
+            command=request.command.type,
+            revision=outcome.snapshot.revision,
+            end="refused"
+            if outcome.refusal
+            else "repeated"
+            if outcome.repeat
+            else "recorded"
+            if outcome.record
+            else "idle",
+            **{f"{area.kind}_id": str(request.process_id)},
+        )
+        return outcome

@@ -85,7 +85,8 @@ async def refuse_unknown_parameters(request: Request, dependant: Dependant) -> N
             for name in sorted(unknown)
         ]
         for each in family(dependant):
-            errors += request_params_to_args(each.query_params, request.query_params)[1]
+            found = request_params_to_args(each.query_params, request.query_params)[1]
+            errors += [error for error in found if error["loc"][-1] not in unknown]
         if dependant.body_params and is_json(request):
             errors += (await request_body_to_args(dependant.body_params, await request.json(), False))[1]
         raise RequestValidationError(errors)

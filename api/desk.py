@@ -18,7 +18,7 @@ from api.schemas.tickets import Author, CommentView, NewComment, NewTicket, Tick
 from db.engine import tenant_transaction
 from db.tickets.reads import find_description, find_ticket, intake
 from domain.customers import ContactChannel, Tier
-from domain.identity import Role
+from domain.identity import Actor, Role
 from domain.ids import command_id, derived_id, fingerprint, opening_id
 from domain.process import Forbidden, NotFound
 from domain.protocol import Message, Receipt
@@ -57,7 +57,7 @@ class Desk:
         if not caller.actor.staff or command.assignee_id or command.team_id:
             await self._take_in(command, caller)
         receipt = await self._open(command, caller, key, "POST /api/tickets", fingerprint(body.model_dump_json()))
-        return from_receipt(receipt, body.description)
+        return from_receipt(receipt, body.description, caller.actor)
 
     async def change(
         self, ticket_id: UUID, body: TicketPatch, caller: Caller, versions: tuple[int, ...] | None, key: str | None
@@ -71,7 +71,7 @@ class Desk:
         except Finished as finished:
             await self._seen(ticket_id, caller)
             raise TicketFinal(Status(finished.state["status"])) from None
-        return from_receipt(receipt, await self._description(receipt, caller))
+        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
 
     async def comment(self, ticket_id: UUID, body: NewComment, caller: Caller, key: str | None) -> CommentView:
         """Add a comment. A customer's comment on a final ticket opens a follow-up, and belongs to that."""
@@ -170,7 +170,7 @@ class Desk:
         )
 
 
-def from_receipt(receipt: Receipt, description: str) -> TicketView:
+def from_receipt(receipt: Receipt, description: str, reader: Actor) -> TicketView:
     """The ticket as a decision left it."""
     first = receipt.deadlines[0] if receipt.deadlines else None
     return view(
@@ -179,14 +179,15 @@ def from_receipt(receipt: Receipt, description: str) -> TicketView:
             "description": description,
             "next_deadline_at": first.due_at if first else None,
             "next_deadline_kind": first.kind if first else None,
-        }
+        },
+        reader,
     )
 
 
-def view(row: Mapping[str, Any]) -> TicketView:
-    """A ticket's row or state as its callers see it."""
+def view(row: Mapping[str, Any], reader: Actor) -> TicketView:
+    """A ticket's row or state as its reader sees it."""
     fields = {name: row[name] for name in TICKET_FIELDS}
-    derived = {"number": f"SUP-{row['number']}", "allowed_transitions": allowed(Status(row["status"]))}
+    derived = {"number": f"SUP-{row['number']}", "allowed_transitions": allowed(Status(row["status"]), reader)}
     return TicketView.model_validate(fields | derived, by_name=True)
 
 

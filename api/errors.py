@@ -11,8 +11,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from api.constraints import CONSTRAINTS
+from api.permissions import LEAST_ROLE
 from api.problems import MEDIA_TYPE, STATUS, TYPE_PREFIX, field_error, kebab, problem, status_title, title
 from domain.process import Refusal
 from domain.protocol import RefusalRecord
@@ -106,7 +108,13 @@ async def on_http(request: Request, error: HTTPException) -> Response:
         unreadable = [{"pointer": "", "detail": "The body cannot be read.", "code": "unreadable"}]
         return answer(request, "invalid", 422, "The body cannot be read.", {"errors": unreadable})
     kind = "body-too-large" if error.status_code == 413 else status_title(error.status_code)
-    return answer(request, kind, error.status_code, str(error.detail), headers=error.headers)
+    headers = {"Allow": allowed_methods(request.scope["path"])} if error.status_code == 405 else error.headers
+    return answer(request, kind, error.status_code, str(error.detail), headers=headers)
+
+
+def allowed_methods(path: str) -> str:
+    """Every method of a path; the framework itself names only those of the first route that has it."""
+    return ", ".join(sorted(method for method, template in LEAST_ROLE if compile_path(template)[0].match(path)))
 
 
 async def on_unavailable(request: Request, error: Unavailable) -> Response:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Request
 from icalendar import Calendar, Event
 from starlette.responses import Response
 
@@ -46,9 +46,10 @@ async def list_promises(query: Annotated[DeadlineQuery, Query()], agent: Agent, 
 
 
 @router.get("/deadlines/feed", response_model=FeedView)
-async def get_feed(agent: Agent, app: App) -> Response:
+async def get_feed(request: Request, agent: Agent, app: App) -> Response:
     """The address under which a calendar can subscribe to what the caller owes."""
-    return reply(FeedView(url=f"/api/deadlines.ics?token={feed_token(app, agent.tenant_id, agent.id)}"))
+    token = feed_token(app, agent.tenant_id, agent.id)
+    return reply(FeedView(url=f"{request.base_url}api/deadlines.ics?token={token}"))
 
 
 @router.get(
@@ -59,12 +60,12 @@ async def get_feed(agent: Agent, app: App) -> Response:
         401: problem_response("The token is not one of ours."),
     },
 )
-async def get_calendar(token: Token, app: App) -> Response:
+async def get_calendar(request: Request, token: Token, app: App) -> Response:
     """What one person owes, as a calendar (RFC 5545)."""
     tenant_id, owner_id = read_token(app, token)
     async with tenant_transaction(app.engine, tenant_id) as connection:
         rows = await owed_by(connection, owner_id)
-    return Response(calendar(rows), media_type="text/calendar; charset=utf-8")
+    return Response(calendar(rows, str(request.base_url).rstrip("/")), media_type="text/calendar; charset=utf-8")
 
 
 def filters(query: DeadlineQuery) -> LedgerFilters:
@@ -88,9 +89,10 @@ def deadline_id(row: Mapping[str, Any]) -> UUID:
     return derived_id("deadline", row["process_id"], row["kind"], row["cycle"])
 
 
-def calendar(rows: list[dict[str, Any]]) -> bytes:
-    """The rows as a VCALENDAR; uid and stamp stay the same between readings, so that clients update in place."""
+def calendar(rows: list[dict[str, Any]], origin: str) -> bytes:
+    """The rows as a VCALENDAR with links below `origin`; uid and stamp stay the same between readings, so that clients update in place."""
     result = Calendar()
+    result.add("x-wr-calname", "Summit promises")
     result.add("prodid", "-//Summit//Promises//EN")
     result.add("version", "2.0")
     for row in rows:
@@ -98,11 +100,16 @@ def calendar(rows: list[dict[str, Any]]) -> bytes:
         event.add("uid", f"{deadline_id(row)}@summit")
         event.add("dtstamp", row["due_at"].astimezone(UTC))
         event.add("dtstart", row["due_at"].astimezone(UTC))
-        event.add("summary", f"{row['kind'].replace('_', ' ').capitalize()} ({row['process']})")
-        event.add("url", PATHS[row["process"]].format(id=row["process_id"]))
+        event.add("summary", f"{row['kind'].replace('_', ' ').capitalize()}: {named(row)}")
+        event.add("url", origin + PATHS[row["process"]].format(id=row["process_id"]))
         result.add_component(event)
     content: bytes = result.to_ical()
     return content
+
+
+def named(row: Mapping[str, Any]) -> str:
+    """What a promise is about, as people call it."""
+    return f"SUP-{row['number']}" if row["number"] else str(row["process"])
 
 
 def feed_token(app: Services, tenant_id: UUID, owner_id: UUID) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path, Query
+from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
 from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session
@@ -49,14 +51,16 @@ async def search_tickets(query: Filters, caller: Principal, app: App, session: S
     """The tickets that the caller may see, filtered, sorted and searched (`q`: words, "phrases", -not, or)."""
     page = PageRequest(query.limit, query.cursor, app.cursors)
     rows = await list_tickets(session, caller.actor, filters(query), query.sort, after(page, query.sort), page.count)
-    return reply(page.page(rows, view, query.sort, lambda row: sort_keys(row, query.sort)))
+    return reply(
+        page.page(rows, partial(view, reader=caller.actor), query.sort, lambda row: sort_keys(row, query.sort))
+    )
 
 
 @router.get("/{ticket_id}", response_model=TicketView, responses=refusals(NotFound))
 async def get_ticket(ticket_id: TicketId, caller: Principal, session: Session) -> Response:
     """One ticket, with the moves that are allowed next."""
     row = found(await find_ticket(session, caller.actor, ticket_id))
-    return reply(view(row), version=row["version"])
+    return reply(view(row, caller.actor), version=row["version"])
 
 
 @router.patch(
@@ -83,7 +87,7 @@ async def add_comment(
 ) -> Response:
     """Say something on a ticket. A customer's comment on a final one opens a follow-up, whose id is then `ticketId`."""
     comment = await app.desk.comment(ticket_id, body, caller, key)
-    return reply(comment, 201, location=f"/api/tickets/{comment.ticket_id}/comments")
+    return reply(comment, 201, version=comment.version, location=f"/api/tickets/{comment.ticket_id}/comments")
 
 
 @router.get("/{ticket_id}/comments", response_model=Page[CommentView], responses=refusals(NotFound))
@@ -165,4 +169,5 @@ def comment_view(row: Mapping[str, Any]) -> CommentView:
 
 def history_view(row: Mapping[str, Any]) -> HistoryView:
     """A decision as its readers see it."""
-    return HistoryView.model_validate(dict(row), by_name=True)
+    changes = {to_camel(field): change for field, change in row["changes"].items()}
+    return HistoryView.model_validate({**row, "changes": changes}, by_name=True)

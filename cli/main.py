@@ -3,8 +3,11 @@
 import importlib
 import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
+from psycopg import OperationalError
 
 COMMANDS = {
     "up": "cli.up",
@@ -42,6 +45,9 @@ def run() -> None:
     code = 0
     try:
         build(sys.argv[1] if len(sys.argv) > 1 else None)()
+    except OperationalError as error:
+        print(f"Postgres cannot be used: {str(error).splitlines()[0]} (see POSTGRES_* and --data)", file=sys.stderr)
+        code = 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
@@ -51,9 +57,26 @@ def run() -> None:
     os._exit(code)
 
 
-def _summit() -> None:
-    # With a callback a lone sub-command keeps its name; Typer would otherwise make it the whole program.
-    return None
+def _summit(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Use the servers that `summit up` runs on this directory; without POSTGRES_* that is .summit, if it runs."
+        ),
+    ] = None,
+) -> None:
+    if context.invoked_subcommand == "up" or (data is None and "POSTGRES_HOST" in os.environ):
+        return
+    directory = (data or Path(".summit")).resolve()
+    if (directory / "stack.json").exists():
+        from cli.stack import running_environment
+
+        os.environ |= running_environment(directory, owner=context.invoked_subcommand != "doctor")
+    elif data is not None:
+        raise typer.BadParameter(
+            "nothing runs on this directory; start it with `summit up --data …`", param_hint="--data"
+        )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import http.client
+import json
 import os
 import signal
 import sys
@@ -196,6 +197,12 @@ def plan(files: DataDir, ports: Mapping[str, int]) -> Stack:
         temporal = EmbeddedTemporal(files.temporal, ports["temporal"], ports["temporalUi"])
         address, namespace = temporal.address, NAMESPACE
     return Stack(files, ports, secrets, postgres, temporal, owner, address, namespace)
+
+
+def running_environment(directory: Path, *, owner: bool) -> dict[str, str]:
+    """What a command gets that is to work with the installation on this directory: as the database's owner, or as API and worker."""
+    files = DataDir(directory)
+    return plan(files, json.loads(files.ports_file.read_bytes())).environment(owner=owner)
 
 
 def _digest(*files: Path, secret: str) -> str:

@@ -59,6 +59,13 @@ def storable(text: str) -> str:
     return text
 
 
+def says_something(text: str) -> str:
+    """`text`, unless there is nothing but white space in it."""
+    if not text.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return text
+
+
 def _rfc3339(value: Any) -> Any:
     if not isinstance(value, str):
         raise PydanticCustomError("instant", "must be an RFC 3339 time as a string")
@@ -128,8 +135,10 @@ TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
 OwnTenant = Annotated[UUID, AfterValidator(own_tenant)]
 """The caller's own tenant; another one is 403."""
 
-SearchText = Annotated[str, Field(max_length=500), BeforeValidator(lambda text: text.replace("\0", ""))]
-"""What somebody searches for: never an error, NUL is dropped."""
+LONGEST_SEARCH: Final = 500
+
+SearchText = Annotated[str, BeforeValidator(lambda text: text.replace("\0", "")[:LONGEST_SEARCH])]
+"""What somebody searches for: never an error, NUL is dropped and so is what comes after 500 characters."""
 
 DEEPEST: Final = 10
 MOST_NODES: Final = 2_000

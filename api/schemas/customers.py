@@ -1,13 +1,15 @@
 """Customer accounts on the wire."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from api.schemas.common import Body, Currency, Domain, Line, Money, OwnTenant, Resource, TimeZone, left_out
-from domain.customers import Tier, distinct
+from domain.customers import Tier, distinct, money
 
 Domains = Annotated[list[Domain], Field(max_length=100, examples=[["acme.example"]]), AfterValidator(distinct)]
 
@@ -34,11 +36,20 @@ class CreateAccount(Body):
     tier: Tier
     domains: Annotated[Domains, Field(default_factory=list)]
     time_zone: TimeZone = "UTC"
-    monthly_fee: Annotated[Money, Field(default="0", validate_default=True, examples=["1500.00"])]
     currency: Currency = "USD"
+    monthly_fee: Annotated[Money, Field(default="0", validate_default=True, examples=["1500.00"])]
     csm_id: UUID | None = None
     tam_id: UUID | None = None
     renewal_date: date | None = None
+
+    @field_validator("monthly_fee")
+    @classmethod
+    def _in_its_currency(cls, amount: Decimal, info: ValidationInfo) -> Decimal:
+        currency = info.data.get("currency")
+        try:
+            return money(amount, currency) if currency else amount
+        except ValueError as error:
+            raise PydanticCustomError("decimals", "{reason}", {"reason": str(error)}) from None
 
 
 class ChangeAccount(Body):

@@ -18,6 +18,7 @@ from api.schemas.common import (
     SearchText,
     View,
     Word,
+    says_something,
     storable,
 )
 from domain.customers import ContactChannel, Tier
@@ -26,7 +27,9 @@ from domain.tickets.model import Priority, Severity, Status
 Subject = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(storable)
 ]
-Description = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(storable)]
+Description = Annotated[
+    str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(storable), AfterValidator(says_something)
+]
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(storable)
 ]
@@ -184,7 +187,9 @@ class HistoryView(View):
     actor: HistoryActor
     at: datetime
     decided_at: datetime
-    changes: dict[str, Any]
+    changes: dict[str, Any] = Field(
+        description="Field → `{before, after}`.", examples=[{"priority": {"before": "LOW", "after": "HIGH"}}]
+    )
     reason: str | None
 
 
@@ -198,7 +203,13 @@ class CommentOrder(StrEnum):
 class TicketQuery(Body):
     """Filters, order and page of the ticket list; a repeated filter means any of its values."""
 
-    q: SearchText | None = None
+    q: Annotated[
+        SearchText | None,
+        Field(
+            description='Words that one text of the ticket (subject and description, or a comment) holds: `word "a phrase" '
+            "-without or`; also a number (`SUP-1042`) or a customer's whole address."
+        ),
+    ] = None
     status: list[Status] = []
     severity: list[Severity] = []
     priority: list[Priority] = []
@@ -208,10 +219,12 @@ class TicketQuery(Body):
     assignee_id: list[UUID] = []
     team_id: list[UUID] = []
     account_id: list[UUID] = []
-    tag: list[Word] = []
+    tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []
     customer_email: Email | None = None
-    created_from: Instant | None = None
-    created_to: Instant | None = None
-    sort: SORT = "-createdAt"
+    created_from: Annotated[Instant | None, Field(description="Created at this instant or later.")] = None
+    created_to: Annotated[Instant | None, Field(description="Created before this instant.")] = None
+    sort: Annotated[SORT, Field(description="`-` means descending; tickets without a deadline count as due last.")] = (
+        "-createdAt"
+    )
     limit: Annotated[int, Field(ge=1, le=100)] = 25
     cursor: Annotated[str, Field(max_length=500)] | None = None

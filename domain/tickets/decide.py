@@ -1,8 +1,11 @@
 """What each command does to a ticket: one pure function from state and command to decision."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, assert_never
+
+from pydantic import JsonValue
 
 from domain.customers import CHANNELS, Tier
 from domain.identity import SYSTEM, Actor
@@ -35,6 +38,8 @@ PATCHED: Final = (
     "fields",
 )
 """The fields of the state that PATCH can change; only they move the version. The description is a document, handled beside."""
+
+NOTHING: Final[Mapping[str, Change]] = {}
 
 CUSTOMER_PATCH: Final = frozenset({"status", "reason", "expected_versions", "type"})
 """What a customer may send with PATCH: a move, and why."""
@@ -112,8 +117,7 @@ def decide(
             raise TicketFinal(ticket.status) if ticket.status in FINAL else Invalid("The ticket exists already.")
         case _:
             assert_never(command)
-    described = isinstance(command, ChangeTicket) and command.description not in (None, around.description)
-    return conclude(ticket, draft, event, around, described)
+    return conclude(ticket, draft, event, around, described(command, around))
 
 
 def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id: Any) -> Decision[Ticket]:
@@ -278,9 +282,9 @@ def known(command: CreateTicket | ChangeTicket, around: Surroundings) -> None:
 
 
 def conclude(
-    before: Ticket | None, draft: Draft, event: Event, around: Surroundings, described: bool = False
+    before: Ticket | None, draft: Draft, event: Event, around: Surroundings, texts: Mapping[str, Change] = NOTHING
 ) -> Decision[Ticket]:
-    """Number the version, note what changed, and list what is open now."""
+    """Number the version, note what changed (`texts` are not part of the state), and list what is open now."""
     ticket = draft.ticket
     moved = {name for name in PATCHED if before is None or getattr(before, name) != getattr(ticket, name)}
     was = before.model_dump(mode="json", include=moved) if before and moved else {}
@@ -288,12 +292,14 @@ def conclude(
     changes: dict[str, Change] = {
         name: Change(before=was.get(name), after=now[name]) for name in PATCHED if name in moved
     }
-    if described:
-        changes["description"] = Change()
+    changes |= texts
     if before is not None and changes:
         ticket = ticket.model_copy(update={"version": ticket.version + 1})
     if before is not None and (changes or draft.notices or draft.ticket != before):
         ticket = ticket.model_copy(update={"updated_at": max(event.at, before.updated_at)})
+    if draft.settled:
+        ended: list[JsonValue] = [f"{promise.kind} #{promise.cycle} {promise.state}" for promise in draft.settled]
+        changes["promises"] = Change(after=ended)
     open_now = () if ticket.status in FINAL else deadlines(ticket, around.policy)
     return Decision(
         state=ticket,
@@ -305,6 +311,13 @@ def conclude(
         details=describe(ticket, open_now),
         attributes=attributes(ticket),
     )
+
+
+def described(command: Any, around: Surroundings) -> Mapping[str, Change]:
+    """How a command changes the description, which is a document beside the state."""
+    if not isinstance(command, ChangeTicket) or command.description in (None, around.description):
+        return NOTHING
+    return {"description": Change(before=around.description, after=command.description)}
 
 
 def describe(ticket: Ticket, open_now: tuple[Any, ...]) -> str:

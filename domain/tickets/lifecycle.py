@@ -44,8 +44,8 @@ AUTO_CLOSE: Final = "AUTO_CLOSE"
 class IllegalTransition(Conflict):
     """The lifecycle has no such move. Carries the moves that there are."""
 
-    def __init__(self, at: Status, to: Status) -> None:
-        super().__init__(f"A ticket that is {at} cannot become {to}.", allowedTransitions=allowed(at))
+    def __init__(self, at: Status, to: Status, actor: Actor) -> None:
+        super().__init__(f"A ticket that is {at} cannot become {to}.", allowedTransitions=allowed(at, actor))
 
 
 class TicketFinal(Conflict):
@@ -55,9 +55,9 @@ class TicketFinal(Conflict):
         super().__init__(f"The ticket is {at} and takes no more changes.", allowedTransitions=[])
 
 
-def allowed(at: Status) -> list[str]:
-    """The moves from a status, in the lifecycle's order."""
-    return [status.value for status in Status if status in MOVES[at]]
+def allowed(at: Status, actor: Actor) -> list[str]:
+    """The moves from a status that the actor may make, in the lifecycle's order."""
+    return [to.value for to in Status if to in MOVES[at] and (actor.staff or (at, to) in CUSTOMER_MOVES)]
 
 
 def move(ticket: Ticket, to: Status, at: datetime, actor: Actor) -> Ticket:
@@ -65,7 +65,7 @@ def move(ticket: Ticket, to: Status, at: datetime, actor: Actor) -> Ticket:
     if to is ticket.status:
         return ticket
     if to not in MOVES[ticket.status]:
-        raise IllegalTransition(ticket.status, to)
+        raise IllegalTransition(ticket.status, to, actor)
     if not actor.staff and (ticket.status, to) not in CUSTOMER_MOVES:
         raise Forbidden(f"Customers cannot move a ticket from {ticket.status} to {to}.")
     return ticket.model_copy(update=moved(ticket, to, at))

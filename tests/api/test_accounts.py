@@ -66,9 +66,9 @@ async def test_what_is_no_amount_of_money_is_refused(api: Front, amount: object)
 @pytest.mark.parametrize(("amount", "currency"), [("1.005", "USD"), (1.5, "JPY")])
 async def test_a_fee_finer_than_its_currency_is_refused(api: Front, amount: object, currency: str) -> None:
     body = {"name": "M", "tier": "BASIC", "monthlyFee": amount, "currency": currency}
-    assert places(problem(await api.call("lead", "POST", PATH, json=body), 422, "fee-not-in-currency")) == {
-        "/monthlyFee"
-    }
+    bad = {**body, "domains": ["no domain"]}
+    document = problem(await api.call("lead", "POST", PATH, json=bad), 422, "invalid")
+    assert places(document) == {"/monthlyFee", "/domains/0"}
 
 
 async def test_a_currency_that_no_longer_fits_the_fee_is_refused(api: Front) -> None:

@@ -86,10 +86,11 @@ def test_a_patch_that_says_what_is_so_already_moves_nothing() -> None:
     assert (decision.state, decision.changes) == (before, {})
 
 
-def test_a_new_description_moves_the_version_without_being_kept() -> None:
-    decision = after(ChangeTicket(description="A secret text"), ticket())
+def test_a_new_description_moves_the_version_and_is_kept_beside_the_state() -> None:
+    decision = after(ChangeTicket(description="A new text"), ticket())
     assert decision.state.version == 2
-    assert "A secret text" not in decision.model_dump_json()
+    assert decision.changes["description"].after == "A new text"
+    assert "A new text" not in decision.state.model_dump_json()
 
 
 def test_null_clears_and_silence_keeps() -> None:

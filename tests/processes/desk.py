@@ -200,7 +200,11 @@ class OneTicket:
         return await self.send(AddComment(comment_id=uuid.uuid4(), body=body, **fields), by, **how)
 
     async def pass_time(self, **duration: float) -> bool:
-        """Move its clock, as in `pass_time(days=3)`; False when it ended on the way."""
+        """Move its clock, as in `pass_time(days=3)`, and a moment more; False when it ended on the way.
+
+        Its deadlines count from the decision's clock, which may be a moment ahead of the workflow's.
+        """
+        duration["seconds"] = duration.get("seconds", 0) + 1
         return await stack.fast_forward(self.desk.stage.environment, self.handle, **duration)
 
     async def wake(self) -> None:
