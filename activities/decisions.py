@@ -81,10 +81,9 @@ async def decided(database: Database, area: Area[S], request: Request[Any]) -> O
             if opened.outcome is None:
                 try:
                     decision = area.rule(opened)
+                    await opened.record(decision, area.project(opened, decision))
                 except Refusal as refusal:
                     opened.refuse(refusal)
-                else:
-                    await opened.record(decision, area.project(opened, decision))
         outcome = opened.outcome
         if outcome is None:
             raise AssertionError("a decision left its transaction without an outcome")

@@ -13,6 +13,7 @@ from db.projections.tickets import project_ticket
 from db.statements import Bound
 from db.tables.tickets import ticket_history
 from db.tickets.surroundings import CREATION, SURROUNDINGS
+from domain.customers import mail_domain
 from domain.process import Decision
 from domain.protocol import Outcome, Request
 from domain.tickets.decide import Event, decide
@@ -43,7 +44,9 @@ def reads(request: Request[Any]) -> list[Bound]:
         "team": getattr(command, "team_id", None),
     }
     if isinstance(command, CreateTicket):
-        return [Bound(CREATION, values | {"email": command.customer_email})]
+        return [
+            Bound(CREATION, values | {"email": command.customer_email, "domain": mail_domain(command.customer_email)})
+        ]
     return [Bound(SURROUNDINGS, values | {"ticket": request.process_id})]
 
 

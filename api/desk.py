@@ -16,6 +16,7 @@ from api.errors import Refused
 from api.processes import Finished, Kind, Processes
 from api.schemas.tickets import Author, CommentView, NewComment, NewTicket, TicketPatch, TicketView
 from db.engine import tenant_transaction
+from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
 from domain.customers import ContactChannel, Tier
 from domain.identity import Actor, Role
@@ -54,9 +55,12 @@ class Desk:
         channel = body.channel or (ContactChannel.API if caller.actor.staff else ContactChannel.PORTAL)
         given = body.model_dump(exclude={"tenant_id", "channel"}, exclude_unset=True)
         command = CreateTicket.model_validate(given | {"channel": channel})
+        process_id, message = self._opening(
+            command, caller, key, "POST /api/tickets", fingerprint(body.model_dump_json())
+        )
         if not caller.actor.staff or command.assignee_id or command.team_id:
-            await self._take_in(command, caller)
-        receipt = await self._open(command, caller, key, "POST /api/tickets", fingerprint(body.model_dump_json()))
+            await self._take_in(command, caller, process_id, message)
+        receipt = await self.processes.create(TICKET, process_id, message)
         return from_receipt(receipt, body.description, caller.actor)
 
     async def change(
@@ -115,11 +119,14 @@ class Desk:
             opening=body.body,
         )
         route = f"POST /api/tickets/{ticket_id}/comments"
-        receipt = await self._open(command, caller, key, route, fingerprint(body.model_dump_json()))
+        process_id, message = self._opening(command, caller, key, route, fingerprint(body.model_dump_json()))
+        receipt = await self.processes.create(TICKET, process_id, message)
         return comment_view(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
 
-    async def _open(self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str) -> Receipt:
-        """Start a ticket's process under an id that its key decides, so that Temporal itself sees a repeat."""
+    def _opening(
+        self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str
+    ) -> tuple[UUID, Message[CreateTicket]]:
+        """A creation, and the process's id, which its key decides, so that Temporal itself sees a repeat."""
         principal = str(caller.id)
         process_id = derived_id(caller.tenant_id, principal, route, key) if key else compat.uuid7()
         message = Message[CreateTicket](
@@ -130,11 +137,15 @@ class Desk:
             actor=caller.actor,
             received_at=datetime.now(UTC),
         )
-        return await self.processes.create(TICKET, process_id, message)
+        return process_id, message
 
-    async def _take_in(self, command: CreateTicket, caller: Caller) -> None:
-        """What the decision will ask, asked before a process is started that would only fail."""
+    async def _take_in(
+        self, command: CreateTicket, caller: Caller, process_id: UUID, message: Message[CreateTicket]
+    ) -> None:
+        """What the decision will ask, asked before a process is started that would only fail; a repeat is not asked again."""
         async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            if await recorded(connection, TICKET.name, process_id, message.command_id):
+                return
             row = await intake(connection, command.customer_email, command.assignee_id, command.team_id)
         take_in(command, caller.actor, Surroundings.model_validate(dict(row)))
 
@@ -153,7 +164,7 @@ class Desk:
             return await find_description(connection, receipt.process_id)
 
     def _comment(self, body: NewComment) -> AddComment:
-        given = body.model_dump(exclude_unset=True, exclude_none=True)
+        given = body.model_dump(exclude={"tenant_id"}, exclude_unset=True, exclude_none=True)
         return AddComment.model_validate(given | {"comment_id": UUID(int=0)})
 
     def _message(

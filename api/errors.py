@@ -21,6 +21,9 @@ from domain.protocol import RefusalRecord
 
 log = structlog.get_logger()
 
+MOST_ERRORS: Final = 100
+"""How many bad fields one answer names."""
+
 RETRY_SECONDS: Final = 2
 """How soon to try again when something we lean on is away."""
 
@@ -98,7 +101,7 @@ async def on_refused(request: Request, error: Refused) -> Response:
 
 async def on_invalid(request: Request, error: RequestValidationError) -> Response:
     """Every bad field at once."""
-    errors = [field_error(each) for each in error.errors()]
+    errors = [field_error(each) for each in error.errors()[:MOST_ERRORS]]
     return answer(request, "invalid", 422, "The request has fields that cannot be accepted.", {"errors": errors})
 
 

@@ -7,7 +7,7 @@ from fastapi import Form, Query, Request
 from starlette.responses import Response
 
 from api.constraints import AccountOfStaff, EmailTaken, UnknownReference
-from api.dependencies import Admin, Agent, App, IfMatch, PageQuery, Principal, Session, address
+from api.dependencies import Admin, Agent, App, IfMatch, PageQuery, Principal, RoleTooLow, Session, address
 from api.errors import problem_response, refusals
 from api.login import sign_in
 from api.paging import Page
@@ -102,6 +102,8 @@ async def change_user(
     user_id: UUID, body: ChangeUser, admin: Admin, app: App, session: Session, accepted: IfMatch
 ) -> Response:
     """Change a person. Role and activity take effect within five seconds everywhere."""
+    if body.model_fields_set & {"role", "active"} and admin.id not in await identity.lock_admins(session):
+        raise RoleTooLow(Role.ADMIN)
     version = await identity.lock_user(session, user_id)
     fresh(found(version), accepted)
     values = await written(app, body)

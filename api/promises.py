@@ -21,6 +21,7 @@ from api.routing import Area
 from api.schemas.promises import DeadlineQuery, DeadlineView, FeedView
 from api.services import Services
 from db.engine import tenant_transaction
+from db.identity import find_caller
 from db.promises import LedgerFilters, list_deadlines, owed_by
 from domain.ids import derived_id
 
@@ -64,6 +65,8 @@ async def get_calendar(request: Request, token: Token, app: App) -> Response:
     """What one person owes, as a calendar (RFC 5545)."""
     tenant_id, owner_id = read_token(app, token)
     async with tenant_transaction(app.engine, tenant_id) as connection:
+        if await find_caller(connection, owner_id) is None:
+            raise Unauthenticated("The token is not one of ours.")
         rows = await owed_by(connection, owner_id)
     return Response(calendar(rows, str(request.base_url).rstrip("/")), media_type="text/calendar; charset=utf-8")
 

@@ -18,13 +18,26 @@ from db.bookkeeping import History, ledger_rows, notice_rows
 from db.statements import Bound, Statement
 from db.tables.processes import processes
 from domain.ids import effect_id
-from domain.process import Decision, KeyReused, Refusal
+from domain.process import Decision, Invalid, KeyReused, Refusal
 from domain.protocol import Outcome, PendingEffect, Receipt, Record, RefusalRecord, Request, Snapshot
 
 Connection = AsyncConnection[DictRow]
 
+MOST_RECORDED: Final = 1_000_000
+"""Bytes that one decision may hand to Temporal, which takes 2 MiB; what is larger is refused before it is written."""
+
+MOST_ADOPTED: Final = 500_000
+"""Bytes of missed history rows that are told to Temporal; more are left to Postgres alone."""
+
 RECEIPT_TOLERANCE: Final = timedelta(seconds=10)
 """How far before now the API's receipt instant may lie to count as the instant of the event."""
+
+
+class TooLarge(Invalid):
+    """The entity with this change would be larger than a workflow can carry."""
+
+    def __init__(self) -> None:
+        super().__init__("The change is too large.")
 
 
 class Behind(Exception):
@@ -148,6 +161,15 @@ class OpenDecision:
         ledger = ledger_rows(self.snapshot, decision, self.at)
         notices = notice_rows(request, snapshot.revision, decision)
         more = self.history.move_and_more if ledger or notices else self.history.move
+        shown = {
+            "snapshot": snapshot.model_dump_json(),
+            "effects": to_json(effects).decode(),
+            "changes": to_json(decision.changes).decode(),
+            "answer": to_json(decision.answer).decode(),
+            "notices": to_json(notices).decode(),
+        }
+        if sum(len(part.encode()) for part in shown.values()) > MOST_RECORDED:
+            raise TooLarge
         return Bound(
             self.history.add if self.fresh else more,
             {
@@ -159,7 +181,6 @@ class OpenDecision:
                 "confirmed": snapshot.revision if request.replayable else request.snapshot.revision,
                 "final": snapshot.final,
                 "ledger": to_json(ledger).decode(),
-                "notices": to_json(notices).decode(),
                 "command": request.command.type,
                 "command_id": request.command_id,
                 "fingerprint": request.fingerprint,
@@ -167,10 +188,7 @@ class OpenDecision:
                 "decided_at": self.now,
                 "payload": request.command.model_dump_json(),
                 "actor": request.actor.model_dump_json(),
-                "changes": to_json(decision.changes).decode(),
-                "snapshot": snapshot.model_dump_json(),
-                "effects": to_json(effects).decode(),
-                "answer": to_json(decision.answer).decode(),
+                **shown,
             },
         )
 
@@ -251,7 +269,9 @@ class Database:
         if ahead:
             decision.snapshot = Snapshot.model_validate(ahead[-1]["snapshot"])
             decision.missed = tuple(PendingEffect.model_validate(e) for found in ahead for e in found["effects"])
-            decision.adopted = tuple(json.loads(to_json(found)) for found in ahead)
+            rows = [to_json(found) for found in ahead]
+            if sum(map(len, rows)) <= MOST_ADOPTED:
+                decision.adopted = tuple(json.loads(row) for row in rows)
         same = next((found for found in recorded if found["command_id"] == request.command_id), None)
         if same and same["fingerprint"] != request.fingerprint:
             decision.refuse(KeyReused())

@@ -18,6 +18,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -27,6 +28,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.identity import team_members, teams, users
+from domain.identity import Role
 
 Row = RowMapping
 
@@ -49,6 +51,10 @@ USER_COLUMNS: Final = [column for column in users.c if column.name not in ("tena
 USER: Final = select(*USER_COLUMNS, team_ids).where(users.c.id == bindparam("id", type_=Uuid))
 USER_FOR_UPDATE: Final = (
     select(users.c.id, users.c.version).where(users.c.id == bindparam("id", type_=Uuid)).with_for_update()
+)
+
+ADMINS_FOR_UPDATE: Final = (
+    select(users.c.id).where(users.c.role == Role.ADMIN, users.c.active).order_by(users.c.id).with_for_update()
 )
 
 _after_at = bindparam("after_at", type_=DateTime(timezone=True))
@@ -97,6 +103,7 @@ ADD_MEMBERS: Final = insert(team_members).from_select(
     ["team_id", "user_id"],
     select(func.unnest(bindparam("teams", type_=ARRAY(Uuid))), func.unnest(bindparam("members", type_=ARRAY(Uuid)))),
 )
+TEAMS_OF: Final = select(team_members.c.team_id).where(team_members.c.user_id == bindparam("member", type_=Uuid))
 LEAVE_TEAMS: Final = delete(team_members).where(team_members.c.user_id == bindparam("member", type_=Uuid))
 REHASH: Final = (
     update(users)
@@ -156,13 +163,21 @@ async def lock_user(connection: AsyncConnection, user_id: UUID) -> int | None:
     return None if row is None else int(row.version)
 
 
+async def lock_admins(connection: AsyncConnection) -> set[UUID]:
+    """The administrators there are, locked until the transaction ends: two of them must not put each other out at once."""
+    return set((await connection.execute(ADMINS_FOR_UPDATE)).scalars())
+
+
 async def change_user(
     connection: AsyncConnection, user_id: UUID, values: Mapping[str, Any], teams_of: Sequence[UUID] | None
 ) -> None:
     """Change the fields given; the version moves only when one that can be seen has a new value."""
-    if values:
+    joins = teams_of is not None and set(teams_of) != set(
+        (await connection.execute(TEAMS_OF, {"member": user_id})).scalars()
+    )
+    if values or joins:
         moved = [users.c[name].is_distinct_from(value) for name, value in values.items() if name in VISIBLE]
-        differs = or_(*moved) if moved else sql("false")
+        differs = or_(*moved, literal(joins))
         await connection.execute(
             update(users)
             .where(users.c.id == user_id)

@@ -86,9 +86,12 @@ def distinct(domains: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(domains))
 
 
-def domain_of(email: str) -> str:
-    """The domain of an address, in the form in which accounts hold theirs."""
-    return domain_name(email.rpartition("@")[2])
+def mail_domain(email: str) -> str | None:
+    """The domain of an address in the form in which accounts hold theirs; None when it is no domain name."""
+    try:
+        return domain_name(email.rpartition("@")[2])
+    except ValueError:
+        return None
 
 
 @cache

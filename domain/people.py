@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from domain.identity import Role
 from domain.process import Conflict
 
 
@@ -15,6 +16,6 @@ class OwnAccess(Conflict):
 
 
 def may_change(by: UUID, user: UUID, changes: Mapping[str, Any]) -> None:
-    """Refuse a change of one's own role or activity. Raises OwnAccess."""
-    if by == user and changes.keys() & {"role", "active"}:
+    """Refuse that an administrator gives up the own role or activity. Raises OwnAccess."""
+    if by == user and (changes.get("role", Role.ADMIN) is not Role.ADMIN or not changes.get("active", True)):
         raise OwnAccess

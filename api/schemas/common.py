@@ -1,8 +1,9 @@
 """The words of the wire: closed bodies in camelCase, texts that every layer can hold, aware instants, exact money."""
 
 import math
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -52,10 +53,24 @@ class Resource(View):
     version: int
 
 
+RFC3339: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:")
+DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DECIMAL: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 def storable(text: str) -> str:
     """`text`, unless Postgres could not hold it."""
     if "\0" in text:
         raise PydanticCustomError("string_nul", "must not contain the NUL character")
+    return text
+
+
+def one_line(text: str) -> str:
+    """`text`, unless it holds a control character: line breaks would become headers of a mail, escapes colours of a terminal."""
+    storable(text)
+    if CONTROL.search(text):
+        raise PydanticCustomError("control_character", "must be one line without control characters")
     return text
 
 
@@ -67,8 +82,20 @@ def says_something(text: str) -> str:
 
 
 def _rfc3339(value: Any) -> Any:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not RFC3339.match(value):
         raise PydanticCustomError("instant", "must be an RFC 3339 time as a string")
+    return value
+
+
+def _day(value: Any) -> Any:
+    if not isinstance(value, str) or not DAY.fullmatch(value):
+        raise PydanticCustomError("date", "must be a date such as 2026-12-31")
+    return value
+
+
+def _plain_address(value: Any) -> Any:
+    if isinstance(value, str) and "<" in value:
+        raise PydanticCustomError("address", "must be an address without a name")
     return value
 
 
@@ -81,7 +108,8 @@ def _utc(value: datetime) -> datetime:
 
 def _decimal_text(value: Any) -> Any:
     # A float that JSON made of 0.1 is nearest to 0.1 in its shortest spelling.
-    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+    written = isinstance(value, str) and not DECIMAL.fullmatch(value)
+    if written or isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         raise PydanticCustomError("money", "must be a decimal number")
     return repr(value) if isinstance(value, float) else value
 
@@ -104,16 +132,19 @@ def _time_zone(text: str) -> str:
         raise PydanticCustomError("time_zone", "must be an IANA time zone such as Europe/Paris") from None
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(storable)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(one_line)]
 """A name or a title."""
 
 Text = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(storable)]
 """What somebody writes."""
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(storable)]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(one_line)]
 """A tag, a category, a skill."""
 
-Email = Annotated[EmailStr, Field(max_length=254)]
+Email = Annotated[EmailStr, BeforeValidator(_plain_address), Field(max_length=254)]
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A calendar day."""
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_utc)]
 """An instant; a time without an offset is refused."""
@@ -141,6 +172,8 @@ SearchText = Annotated[str, BeforeValidator(lambda text: text.replace("\0", "")[
 """What somebody searches for: never an error, NUL is dropped and so is what comes after 500 characters."""
 
 DEEPEST: Final = 10
+MOST_BYTES: Final = 32_768
+"""They are part of the state, which travels with every decision."""
 MOST_NODES: Final = 2_000
 
 
@@ -158,6 +191,7 @@ def _nodes(root: JsonValue) -> Iterator[tuple[int, JsonValue]]:
 
 def bounded(value: Any) -> Any:
     """`value`, when it is JSON of modest depth and size that Postgres can hold. Runs before pydantic recurses."""
+    size = 0
     for count, (depth, node) in enumerate(_nodes(value)):
         if depth > DEEPEST:
             raise PydanticCustomError("json_depth", "must not be nested more than 10 levels deep")
@@ -165,6 +199,9 @@ def bounded(value: Any) -> Any:
             raise PydanticCustomError("json_size", "must not hold more than 2000 values")
         if isinstance(node, float) and not math.isfinite(node):
             raise PydanticCustomError("json_number", "must hold finite numbers only")
+        size += len(node.encode("utf-8", "surrogatepass")) if isinstance(node, str) else 8
+        if size > MOST_BYTES:
+            raise PydanticCustomError("json_bytes", "must not take more than 32 KiB")
         if isinstance(node, str):
             storable(node)
             if not node.isascii() and any("\ud800" <= character <= "\udfff" for character in node):

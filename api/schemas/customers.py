@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas.common import Body, Currency, Domain, Line, Money, OwnTenant, Resource, TimeZone, left_out
+from api.schemas.common import Body, Currency, Day, Domain, Line, Money, OwnTenant, Resource, TimeZone, left_out
 from domain.customers import Tier, distinct, money
 
 Domains = Annotated[list[Domain], Field(max_length=100, examples=[["acme.example"]]), AfterValidator(distinct)]
@@ -40,7 +40,7 @@ class CreateAccount(Body):
     monthly_fee: Annotated[Money, Field(default="0", validate_default=True, examples=["1500.00"])]
     csm_id: UUID | None = None
     tam_id: UUID | None = None
-    renewal_date: date | None = None
+    renewal_date: Day | None = None
 
     @field_validator("monthly_fee")
     @classmethod
@@ -63,4 +63,4 @@ class ChangeAccount(Body):
     currency: Currency = left_out()
     csm_id: UUID | None = None
     tam_id: UUID | None = None
-    renewal_date: date | None = None
+    renewal_date: Day | None = None

@@ -3,15 +3,22 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StrictBool, StringConstraints
 
-from api.schemas.common import Body, Email, Line, OwnTenant, Resource, TimeZone, View, Word, left_out
+from api.schemas.common import Body, Email, Line, OwnTenant, Resource, TimeZone, View, Word, left_out, storable
 from domain.identity import Role
+
+
+def storable_secret(secret: SecretStr) -> SecretStr:
+    """`secret`, unless no form could send it."""
+    storable(secret.get_secret_value())
+    return secret
+
 
 Skills = Annotated[list[Word], Field(max_length=50)]
 Ids = Annotated[list[UUID], Field(max_length=100)]
-Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
-Capacity = Annotated[int, Field(ge=0, le=10_000, description="How many open tickets at a time.")]
+Password = Annotated[SecretStr, Field(min_length=8, max_length=256), AfterValidator(storable_secret)]
+Capacity = Annotated[int, Field(strict=True, ge=0, le=10_000, description="How many open tickets at a time.")]
 FormText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=1024)]
 
 
@@ -74,7 +81,7 @@ class CreateUser(Body):
     skills: Annotated[Skills, Field(default_factory=list)]
     capacity: Capacity = 20
     time_zone: TimeZone = "UTC"
-    available: bool = True
+    available: StrictBool = True
     password: Password | None = None
 
 
@@ -89,8 +96,8 @@ class ChangeUser(Body):
     skills: Skills = left_out()
     capacity: Capacity = left_out()
     time_zone: TimeZone = left_out()
-    available: bool = left_out()
-    active: bool = left_out()
+    available: StrictBool = left_out()
+    active: StrictBool = left_out()
     password: Password = left_out()
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from api.schemas.common import (
@@ -18,6 +18,7 @@ from api.schemas.common import (
     SearchText,
     View,
     Word,
+    one_line,
     says_something,
     storable,
 )
@@ -25,7 +26,7 @@ from domain.customers import ContactChannel, Tier
 from domain.tickets.model import Priority, Severity, Status
 
 Subject = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(storable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(one_line)
 ]
 Description = Annotated[
     str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(storable), AfterValidator(says_something)
@@ -110,8 +111,9 @@ class NewComment(Body):
         json_schema_extra={"examples": [{"body": "We found the cause.", "status": "PENDING_CUSTOMER"}]}
     )
 
+    tenant_id: OwnTenant | None = None
     body: Description
-    internal: bool = False
+    internal: StrictBool = False
     status: Status | None = None
     occurred_at: Instant | None = None
     reason: Annotated[Reason | None, Field(validate_default=True)] = None

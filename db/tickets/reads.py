@@ -6,11 +6,26 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, false, func, literal, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.metadata import INSTANT
 from db.tables.tickets import support_tickets, ticket_comments, ticket_history, ticket_tags
+from domain.customers import mail_domain
 from domain.identity import Actor
 
 MOST_MATCHES: Final = 1_000
@@ -36,7 +51,7 @@ select a.id as account_id, a.tier as account_tier,
 from (values (1)) one
 left join customer_accounts a on a.id = coalesce(
   (select u.account_id from users u where lower(u.email) = lower(:email) and u.role = 'CUSTOMER'),
-  (select d.account_id from account_domains d where d.domain = lower(split_part(:email, '@', 2))))
+  (select d.account_id from account_domains d where d.domain = :domain))
 """).bindparams(bindparam("assignee", type_=T.assignee_id.type), bindparam("team", type_=T.team_id.type))
 
 DESCRIPTION: Final = select(T.description).where(T.id == bindparam("ticket"))
@@ -58,7 +73,7 @@ def seen_by(actor: Actor) -> ColumnElement[bool] | None:
     """The tickets that an actor may see: None for staff, who see all of their tenant's."""
     if actor.staff:
         return None
-    own: list[ColumnElement[bool]] = [T.customer_key == actor.email.lower()]
+    own: list[ColumnElement[bool]] = [T.customer_key == func.lower(actor.email)]
     return or_(T.account_id == actor.account_id if actor.account_id else false(), *own)
 
 
@@ -80,7 +95,8 @@ async def find_description(connection: AsyncConnection, ticket_id: UUID) -> str:
 
 async def intake(connection: AsyncConnection, email: str, assignee: UUID | None, team: UUID | None) -> dict[str, Any]:
     """What a creation will read too: the customer's account, and whether those whom it names exist."""
-    found = await connection.execute(INTAKE, {"email": email, "assignee": assignee, "team": team})
+    values = {"email": email, "domain": mail_domain(email), "assignee": assignee, "team": team}
+    found = await connection.execute(INTAKE, values)
     return dict(found.mappings().one())
 
 
@@ -114,13 +130,17 @@ def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select
         tagged = select(ticket_tags.c.ticket_id).where(ticket_tags.c.tag.in_(filters.tags))
         query = query.where(T.id.in_(tagged))
     if filters.customer_email:
-        query = query.where(T.customer_key == filters.customer_email.lower())
+        query = query.where(T.customer_key == func.lower(filters.customer_email))
     if filters.created_from:
         query = query.where(T.created_at >= filters.created_from)
     if filters.created_to:
         query = query.where(T.created_at < filters.created_to)
     if filters.q:
-        hits = select(func.search_tickets(filters.q, actor.staff, MOST_MATCHES).label("id")).cte("hits")
+        whose = (filters.customer_email, None) if actor.staff else (actor.email, actor.account_id)
+        found = func.search_tickets(
+            filters.q, actor.staff, MOST_MATCHES, *(cast(w, t) for w, t in zip(whose, (Text, Uuid), strict=True))
+        )
+        hits = select(found.label("id")).cte("hits")
         query = query.where(T.id.in_(select(hits.prefix_with("MATERIALIZED").c.id)))
     return query
 

@@ -16,7 +16,7 @@ select {POLICY_COLUMNS}, {KNOWN_COLUMNS},
 from tenants t
 left join customer_accounts a on a.id = coalesce(
   (select u.account_id from users u where lower(u.email) = lower(:email) and u.role = 'CUSTOMER'),
-  (select d.account_id from account_domains d where d.tenant_id = t.id and d.domain = lower(split_part(:email, '@', 2))))
+  (select d.account_id from account_domains d where d.tenant_id = t.id and d.domain = :domain))
 where t.id = :tenant
 """)  # noqa: S608 - the pieces are constants of this module
 )

@@ -153,12 +153,13 @@ def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id:
 def take_in(command: CreateTicket, actor: Actor, around: Surroundings) -> None:
     """Refuse a creation that the caller or the customer's tier does not allow; the API asks too, before it starts a process.
 
-    Staff may record any channel; customers ask for themselves, on the channels of their tier (guide: Support Tiers).
+    Staff may record any channel; customers ask for themselves, on the channels of their tier (guide: Support Tiers). A
+    follow-up stays its first asker's, whoever of the account replied: the API has seen that they may read the old ticket.
     """
     known(command, around)
     if actor.staff:
         return
-    if command.customer_email.lower() != actor.email.lower():
+    if command.customer_email.lower() != actor.email.lower() and command.follow_up_of is None:
         raise Forbidden("Customers can only ask in their own name.")
     chosen = [name for name in ("sla_tier", "assignee_id", "team_id") if getattr(command, name) is not None]
     if chosen:

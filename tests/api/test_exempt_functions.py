@@ -76,10 +76,12 @@ class Rows:
         self.connection.execute("reset role")
         return found
 
-    def search(self, q: str, *, staff: bool = True, cap: int = 100, tenant: UUID | None = None) -> set[UUID]:
+    def search(
+        self, q: str, *, staff: bool = True, cap: int = 100, address: str | None = None, tenant: UUID | None = None
+    ) -> set[UUID]:
         """The tickets that a search finds."""
-        query = "select * from search_tickets(%s, %s, %s)"
-        return {row[0] for row in self.seen(query, q, staff, cap, tenant=tenant or self.mine)}
+        query = "select * from search_tickets(%s, %s, %s, %s, null)"
+        return {row[0] for row in self.seen(query, q, staff, cap, address, tenant=tenant or self.mine)}
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ async def test_a_search_finds_the_tenants_own_texts_only(rows: Rows) -> None:
     own, theirs = rows.ticket("zephyr pump"), rows.ticket("zephyr pump", tenant=rows.others)
     assert rows.search("zephyr") == {own}
     assert rows.search("zephyr", tenant=rows.others) == {theirs}
-    assert rows.seen("select * from search_tickets('zephyr', true, 100)") == []
+    assert rows.seen("select * from search_tickets('zephyr', true, 100, null, null)") == []
 
 
 async def test_a_customers_search_does_not_find_internal_comments(rows: Rows) -> None:

@@ -161,6 +161,6 @@ async def test_a_public_tenant_is_named_then_hosted_then_the_default(postgres: D
 
 async def test_a_search_finds_nothing_of_another_tenant(postgres: Database, seed: DemoSeed) -> None:
     with app(postgres, seed.other_tenant_id) as connection:
-        assert connection.execute("select * from search_tickets('dashboard', true, 100)").fetchall() == []
+        assert connection.execute("select * from search_tickets('dashboard', true, 100, null, null)").fetchall() == []
     with app(postgres) as connection:
-        assert connection.execute("select * from search_tickets('dashboard', true, 100)").fetchall() == []
+        assert connection.execute("select * from search_tickets('dashboard', true, 100, null, null)").fetchall() == []

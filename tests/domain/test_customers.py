@@ -14,8 +14,8 @@ from domain.customers import (
     Tier,
     distinct,
     domain_name,
-    domain_of,
     fee,
+    mail_domain,
     time_zone,
 )
 
@@ -67,7 +67,7 @@ def test_any_text_is_a_domain_or_refused(text: str) -> None:
 
 
 def test_an_address_belongs_to_the_domain_after_its_last_at() -> None:
-    assert domain_of('"a@b"@Acme.Example') == "acme.example"
+    assert mail_domain('"a@b"@Acme.Example') == "acme.example"
 
 
 def test_domains_keep_their_order_and_lose_their_repeats() -> None:
