@@ -205,3 +205,9 @@ async def test_over_a_real_socket_too(postgres: Database, seed: DemoSeed) -> Non
             assert (await http.get("/api/me", headers=headers)).status_code == 200
         server.should_exit = True
         await task
+
+
+async def test_an_answer_names_a_hundred_bad_fields_at_most(api: Front) -> None:
+    body = {f"field{n}": n for n in range(5000)}
+    document = problem(await api.call("admin", "POST", "/api/teams", json=body), 422, "invalid")
+    assert len(document["errors"]) == 100

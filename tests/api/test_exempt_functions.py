@@ -185,3 +185,11 @@ async def test_what_is_known_of_a_workflow_is_told_by_its_id(rows: Rows) -> None
     assert rows.seen(query, [f"ticket/{known}", "ticket/nothing"]) == [
         (f"ticket/{known}", known, rows.others, 3, 2, True)
     ]
+
+
+async def test_other_customers_texts_do_not_push_a_readers_own_beyond_the_cap(rows: Rows) -> None:
+    own = rows.ticket("zephyr", email="Own@shop.example")
+    for _ in range(3):
+        rows.ticket("zephyr")
+    assert own not in rows.search("zephyr", cap=2)
+    assert rows.search("zephyr", cap=2, address="own@SHOP.example") == {own}

@@ -1,6 +1,7 @@
 """People and teams over HTTP."""
 
 import asyncio
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -182,3 +183,51 @@ async def test_a_forged_cursor_is_named(api: Front, cursor: str) -> None:
 @pytest.mark.parametrize("q", ["\0", "%", "'", "\\", "a & | !", "\u202e" * 400])
 async def test_any_search_text_is_a_search(api: Front, q: str) -> None:
     assert (await api.call("agent", "GET", "/api/users", params={"q": q})).status_code == 200
+
+
+async def test_two_administrators_cannot_put_each_other_out_at_once(api: Front) -> None:
+    first = await api.created("admin", "/api/users", {"email": "a1@duel.example", "name": "A1", "role": "ADMIN"})
+    second = await api.created("admin", "/api/users", {"email": "a2@duel.example", "name": "A2", "role": "ADMIN"})
+
+    async def put_out(by: str, whom: str) -> int:
+        headers = {"Authorization": f"Bearer {api.token('admin', user_id=UUID(by))}"}
+        body = {"active": False, "password": "slow to hash"}
+        return (await api.call(None, "PATCH", f"/api/users/{whom}", json=body, headers=headers)).status_code
+
+    codes = await asyncio.gather(put_out(first["id"], second["id"]), put_out(second["id"], first["id"]))
+    assert sorted(codes) in ([200, 401], [200, 403])
+    users = [(await api.call("admin", "GET", f"/api/users/{user['id']}")).json() for user in (first, second)]
+    assert sorted(user["active"] for user in users) == [False, True]
+
+
+async def test_an_administrator_may_send_the_own_role_unchanged(api: Front) -> None:
+    me = (await api.call("admin", "GET", "/api/me")).json()["id"]
+    same = await api.call("admin", "PATCH", f"/api/users/{me}", json={"role": "ADMIN", "active": True})
+    assert same.status_code == 200
+
+
+async def test_joining_a_team_moves_the_version_of_a_user(api: Front) -> None:
+    team = await api.created("admin", "/api/teams", {"name": "Movers"})
+    user = await api.created("admin", "/api/users", {"email": "mover@x.example", "name": "M", "role": "AGENT"})
+    url, tag = f"/api/users/{user['id']}", {"If-Match": '"v1"'}
+    joined = await api.call("admin", "PATCH", url, json={"teamIds": [team["id"]]}, headers=tag)
+    assert (joined.status_code, joined.headers["etag"]) == (200, '"v2"')
+    again = await api.call("admin", "PATCH", url, json={"teamIds": [team["id"]]})
+    assert again.headers["etag"] == '"v2"'
+    problem(await api.call("admin", "PATCH", url, json={"teamIds": []}, headers=tag), 412, "stale")
+
+
+LAX: dict[str, dict[str, object]] = {
+    "/available": {"available": "off"},
+    "/capacity": {"capacity": "20"},
+    "/password": {"password": "abc\0defgh"},
+    "/email": {"email": "Foo Bar <zz@example.com>"},
+    "/name": {"name": "a\r\nBcc: evil@x.example"},
+    "/skills/0": {"skills": ["\x1b[31m"]},
+}
+
+
+@pytest.mark.parametrize("place", LAX)
+async def test_what_is_nearly_right_is_refused(api: Front, place: str) -> None:
+    body = {"email": "near@x.example", "name": "N", "role": "AGENT"} | LAX[place]
+    assert places(problem(await api.call("admin", "POST", "/api/users", json=body), 422, "invalid")) == {place}

@@ -46,6 +46,9 @@ BAD_FIELDS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "a subject of a megabyte": ({"subject": "s" * 1_000_000}, {"/subject"}),
     "fields too deep": ({"fields": DEEP}, {"/fields"}),
     "fields too many": ({"fields": {str(n): n for n in range(3000)}}, {"/fields"}),
+    "fields too large": ({"fields": {"a": "x" * 40_000}}, {"/fields"}),
+    "white space only": ({"description": " \n "}, {"/description"}),
+    "more than a line": ({"subject": "a\r\nBcc: evil@x.example", "tags": ["a\nb"]}, {"/subject", "/tags/0"}),
     "ids of nothing": ({"assigneeId": "me", "teamId": "us"}, {"/assigneeId", "/teamId"}),
     "unknown people": ({"assigneeId": some_id(), "teamId": some_id()}, {"/assigneeId", "/teamId"}),
 }
@@ -218,6 +221,8 @@ BAD_QUERIES = {
     "colour=red&limit=0": {"colour", "limit"},
     "customer_email=a@b.example": {"customer_email"},
     "tag=%00": {"tag"},
+    "createdFrom=0": {"createdFrom"},
+    "bogus=1": {"bogus"},
     "cursor=AAAA": {"cursor"},
     "cursor=": {"cursor"},
     "cursor=%00": {"cursor"},

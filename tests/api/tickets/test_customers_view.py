@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -157,3 +158,44 @@ async def test_a_repeated_reply_to_a_closed_ticket_opens_one_follow_up(office: O
     assert all(answer == answers[0] for answer in answers)
     rows = await office.rows("select count(*) from support_tickets where follow_up_of = %s", ticket["id"])
     assert rows == [(1,)]
+
+
+async def test_a_colleagues_reply_on_a_final_ticket_opens_its_first_askers_follow_up(office: Office) -> None:
+    email = f"{fresh()}@example.com"
+    me = (await office.call("customer", "GET", "/api/me")).json()
+    body = {"email": email, "name": "Cora Colleague", "role": "CUSTOMER", "accountId": me["accountId"]}
+    colleague = await office.front.created("admin", "/api/users", body)
+    token = office.front.token("customer", user_id=UUID(colleague["id"]))
+    ticket = await office.patched(await office.opened("customer"), status="CANCELLED")
+    headers = {"Authorization": f"Bearer {token}"}
+    reply = await office.call(None, "POST", path(ticket) + "/comments", json={"body": "Still so."}, headers=headers)
+    assert reply.status_code == 201, reply.text
+    follow_up = await office.read({"id": reply.json()["ticketId"]})
+    assert (follow_up["followUpOf"], follow_up["customerEmail"]) == (ticket["id"], ticket["customerEmail"])
+
+
+async def test_a_customer_is_told_of_the_moves_that_they_may_make(office: Office) -> None:
+    ticket = await office.opened("customer")
+    assert (await office.read(ticket, "customer"))["allowedTransitions"] == []
+    await office.patched(ticket, status="RESOLVED")
+    assert (await office.read(ticket, "customer"))["allowedTransitions"] == ["OPEN", "CLOSED"]
+    [listed] = [each for each in await office.listed("customer", limit=100) if each["id"] == ticket["id"]]
+    assert listed["allowedTransitions"] == ["OPEN", "CLOSED"]
+
+
+@pytest.mark.parametrize("local", ["ΑΣΣΑΣ", "İstanbul", "straẞe"])
+async def test_a_customer_whose_letters_have_odd_cases_sees_their_ticket(office: Office, local: str) -> None:
+    email = f"{local}{fresh()}Σ@nowhere-odd.example"
+    user = await office.front.created("admin", "/api/users", {"email": email, "name": "O", "role": "CUSTOMER"})
+    headers = {"Authorization": f"Bearer {office.front.token('customer', user_id=UUID(user['id']))}"}
+    body = {"customerEmail": user["email"], "subject": "Odd", "description": "Letters"}
+    opened = await office.call(None, "POST", "/api/tickets", json=body, headers=headers)
+    assert opened.status_code == 201, opened.text
+    assert (await office.call(None, "GET", path(opened.json()), headers=headers)).status_code == 200
+
+
+async def test_blank_words_do_not_reopen_a_ticket(office: Office) -> None:
+    ticket = await office.patched(await office.opened("customer"), status="RESOLVED")
+    blank = await office.call("customer", "POST", path(ticket) + "/comments", json={"body": "  \n"})
+    problem(blank, 422, "invalid")
+    assert (await office.read(ticket))["status"] == "RESOLVED"

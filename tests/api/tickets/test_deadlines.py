@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.api.front import places, problem
-from tests.api.tickets.office import Office, path
+from tests.api.tickets.office import Office, fresh, path
 
 URL = "/api/deadlines"
 
@@ -126,3 +126,13 @@ async def test_a_calendar_shows_what_its_reader_owes(office: Office) -> None:
 async def test_a_forged_calendar_is_turned_away(office: Office, token: str) -> None:
     response = await office.call(None, "GET", f"/api/deadlines.ics?token={token}")
     assert response.status_code == 401, response.text
+
+
+async def test_a_feed_ends_with_its_owners_access(office: Office) -> None:
+    body = {"email": f"{fresh()}@acme-support.example", "name": "Leaving", "role": "AGENT"}
+    user = await office.front.created("admin", "/api/users", body)
+    headers = {"Authorization": f"Bearer {office.front.token('agent', user_id=UUID(user['id']))}"}
+    url = (await office.call(None, "GET", URL + "/feed", headers=headers)).json()["url"]
+    assert (await office.call(None, "GET", url)).status_code == 200
+    await office.call("admin", "PATCH", f"/api/users/{user['id']}", json={"active": False})
+    assert (await office.call(None, "GET", url)).status_code == 401

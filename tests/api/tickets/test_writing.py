@@ -251,3 +251,32 @@ async def test_an_unknown_ticket_is_not_found(office: Office, method: str) -> No
         "agent", method, f"/api/tickets/{some_id()}", **({"json": {}} if method == "PATCH" else {})
     )
     problem(response, 404, "not-found")
+
+
+async def test_a_repeated_creation_gets_the_first_ticket_though_it_would_be_refused_now(office: Office) -> None:
+    email = f"{fresh()}@acme-support.example"
+    user = await office.front.created("admin", "/api/users", {"email": email, "name": "Leaving", "role": "AGENT"})
+    key = fresh()
+    first = await office.opened("lead", key, assigneeId=user["id"])
+    left = await office.call("admin", "PATCH", f"/api/users/{user['id']}", json={"active": False})
+    assert left.status_code == 200
+    assert (await office.opened("lead", key, assigneeId=user["id"]))["id"] == first["id"]
+
+
+async def test_an_account_with_an_international_domain_knows_its_customers(office: Office) -> None:
+    name = f"bücher-{fresh()}.example"
+    account = await office.front.created(
+        "lead", "/api/customers/accounts", {"name": "Bücher", "tier": "PREMIUM", "domains": [name]}
+    )
+    ascii_name = account["domains"][0]
+    for address in (f"a@{name}", f"b@{ascii_name}"):
+        ticket = await office.opened(customerEmail=address)
+        assert (ticket["slaTier"], ticket["accountId"]) == ("PREMIUM", account["id"])
+
+
+async def test_the_history_keeps_a_former_description_and_speaks_the_language_of_the_wire(office: Office) -> None:
+    ticket = await office.opened(description="It was so.")
+    await office.patched(ticket, description="Now it is so.", slaTier="BASIC")
+    newest = (await office.listed(url=path(ticket) + "/history"))[0]
+    assert newest["changes"]["description"] == {"before": "It was so.", "after": "Now it is so."}
+    assert "slaTier" in newest["changes"]
