@@ -38,5 +38,5 @@ EFFECT_OPTIONS: Final[dict[str, Any]] = {
 
 
 def back_off(attempts: int) -> timedelta:
-    """The pause after so many failed attempts: 2 s, doubling, 30 s at most."""
-    return timedelta(seconds=min(30, 2 ** min(attempts + 1, 5)))
+    """The pause after so many failed attempts: 2 s, then three times as long each time, 30 s at most."""
+    return timedelta(seconds=min(30, 2 * 3 ** min(attempts, 3)))
