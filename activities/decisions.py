@@ -93,13 +93,7 @@ async def decided(database: Database, area: Area[S], request: Request[Any]) -> O
             workflow_id=request.workflow_id,
             command=request.command.type,
             revision=outcome.snapshot.revision,
-            end="refused"
-            if outcome.refusal
-            else "repeated"
-            if outcome.repeat
-            else "recorded"
-            if outcome.record
-            else "idle",
+            end=outcome.end,
             **{f"{area.kind}_id": str(request.process_id)},
         )
         return outcome

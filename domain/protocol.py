@@ -149,6 +149,11 @@ class Outcome(Frozen):
     refusal: RefusalRecord | None = None
     adopted: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def end(self) -> str:
+        """Which of the four ends it was, in a word for logs."""
+        return next((name for name in ("refusal", "repeat", "record") if getattr(self, name)), "nothing")
+
     def receipt(self, process_id: UUID) -> Receipt | None:
         """The caller's answer; None when the input was refused or had nothing to do."""
         if self.repeat or not self.record:
