@@ -38,13 +38,11 @@ FUNCTIONS = {
     # Tickets whose texts match, of the transaction's tenant only: those of the newest `cap` matching texts. Text operators are
     # not leakproof, so under row-level security their index would go unused. The planner walks the newest texts for common
     # words and the text index for rare ones; phrases it underestimates, so they always take the text index.
-    # `address` and `account` narrow it first: others' texts must not push a reader's own beyond the cap.
-    "search_tickets(q text, staff boolean, cap integer, address text, account uuid)": """
+    "search_tickets(q text, staff boolean, cap integer)": """
     returns setof uuid
     language plpgsql stable set plan_cache_mode = force_custom_plan as $$
     declare
         mine constant uuid := nullif(current_setting('summit.tenant', true), '')::uuid;
-        everybody constant boolean := address is null and account is null;
         wanted tsquery;
     begin
         begin
@@ -64,18 +62,12 @@ FUNCTIONS = {
                 with hit as materialized (
                     select s.ticket_id, s.at from ticket_search s
                     where s.tenant_id = mine and s.document @@ wanted and (staff or not s.internal)
-                      and (everybody or s.ticket_id in (
-                        select t.id from support_tickets t
-                        where t.tenant_id = mine and (t.customer_key = lower(address) or t.account_id = account)))
                 )
                 select h.ticket_id from hit h order by h.at desc, h.ticket_id desc limit cap;
         else
             return query
                 select s.ticket_id from ticket_search s
                 where s.tenant_id = mine and s.document @@ wanted and (staff or not s.internal)
-                  and (everybody or s.ticket_id in (
-                    select t.id from support_tickets t
-                    where t.tenant_id = mine and (t.customer_key = lower(address) or t.account_id = account)))
                 order by s.at desc, s.ticket_id desc limit cap;
         end if;
     end
