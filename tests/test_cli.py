@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from cli.demo import PEOPLE
 from cli.main import COMMANDS, build
 from db.tables.all import METADATA
+from runtime.embedded.ports import free_port
 from tests.stack import Database
 
 PASSWORDS = {login: f"password-of-{login}" for login in PEOPLE}
@@ -145,3 +147,13 @@ async def test_an_export_of_nobody_is_explained(summit: Summit, tmp_path: Path) 
     refused = await summit("export", "nobody-here", str(tmp_path))
     assert (refused.exit_code, refused.stderr.strip()) == (1, "There is no such tenant.")
     assert os.listdir(tmp_path) == []
+
+
+async def test_a_postgres_that_is_away_is_said_in_one_line() -> None:
+    command = (sys.executable, "-m", "cli.main", "tenant", "create", "nobody", "Nobody")
+    away = os.environ | {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": str(free_port())}
+    process = await asyncio.create_subprocess_exec(*command, env=away, stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert said.startswith(b"Postgres cannot be used")
+    assert said.count(b"\n") == 1

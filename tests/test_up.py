@@ -67,6 +67,30 @@ async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         await stop_stack(running.supervisor, running.directory)
 
 
+async def summit(*arguments: str) -> tuple[int, str]:
+    """What the command line answers, in an environment that names no server."""
+    command = (sys.executable, "-m", "cli.main", *arguments)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES", "TEMPORAL"))}
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    return await process.wait(), output.decode()
+
+
+async def test_the_command_line_works_with_what_runs_on_a_directory(installation: Installation) -> None:
+    code, said = await summit("--data", str(installation.directory), "doctor")
+    assert (code, "WRONG" in said) == (0, False), said
+    code, said = await summit("--data", str(installation.directory), "tenant", "create", "from-the-cli", "New")
+    assert code == 0, said
+
+
+async def test_the_command_line_says_that_nothing_runs_there(tmp_path: Path) -> None:
+    code, said = await summit("--data", str(tmp_path), "doctor")
+    assert code == 2
+    assert "nothing runs" in said
+
+
 async def test_stack_json_is_complete_and_private(installation: Installation) -> None:
     stack = installation.stack
     assert sorted(stack) == KEYS.split()
