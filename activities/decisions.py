@@ -1,9 +1,10 @@
 """One attempt at a decision: open its transaction, let the area's rule judge, record, and sort failures by what they mean."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -22,6 +23,9 @@ from domain.protocol import BUG, UNAVAILABLE, Outcome, Request
 log = structlog.get_logger(__name__)
 
 S = TypeVar("S", bound=BaseModel)
+
+PATIENCE_SECONDS: Final = 2.5
+"""How long one attempt waits for Postgres; below the start-to-close timeout of `workflows/timing.py`, which a hanging query ignores."""
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, TimeoutError)
 """What says that Postgres cannot answer now; a later attempt may succeed."""
@@ -74,8 +78,28 @@ class Area(Generic[S]):
 async def decided(database: Database, area: Area[S], request: Request[Any]) -> Outcome:
     """Decide one input in one transaction: what was recorded under its command id, else what the area's rule says.
 
+    An attempt that Postgres leaves hanging is given up in time. It may still commit: then the next one finds its row.
     Safe to repeat: the command id is looked up, under the process's lock, before anything is judged.
     """
+    work = asyncio.create_task(_decided(database, area, request))
+    try:
+        done, _ = await asyncio.wait({work}, timeout=PATIENCE_SECONDS)
+    finally:
+        # Cancelled, a query waits for its server all the same, so nobody waits for the task.
+        work.cancel()
+        work.add_done_callback(forgotten)
+    if not done:
+        raise ApplicationError("Postgres did not answer in time", type=UNAVAILABLE)
+    return work.result()
+
+
+def forgotten(work: asyncio.Task[Outcome]) -> None:
+    """Take note of how a task ended, so that it is not reported as an exception that nobody fetched."""
+    if not work.cancelled():
+        work.exception()
+
+
+async def _decided(database: Database, area: Area[S], request: Request[Any]) -> Outcome:
     async with attempt(request):
         async with database.decision(request, area.history, area.reads(request), area.touches(request)) as opened:
             if opened.outcome is None:
