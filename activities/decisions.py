@@ -81,7 +81,7 @@ async def decided(database: Database, area: Area[S], request: Request[Any]) -> O
     An attempt that Postgres leaves hanging is given up in time. It may still commit: then the next one finds its row.
     Safe to repeat: the command id is looked up, under the process's lock, before anything is judged.
     """
-    work = asyncio.create_task(_decided(database, area, request))
+    work = asyncio.create_task(_persistently(database, area, request))
     try:
         done, _ = await asyncio.wait({work}, timeout=PATIENCE_SECONDS)
     finally:
@@ -91,6 +91,19 @@ async def decided(database: Database, area: Area[S], request: Request[Any]) -> O
     if not done:
         raise ApplicationError("Postgres did not answer in time", type=UNAVAILABLE)
     return work.result()
+
+
+async def _persistently(database: Database, area: Area[S], request: Request[Any]) -> Outcome:
+    """Until Postgres has answered or the patience of the caller ends."""
+    pause = 0.05
+    while True:
+        try:
+            return await _decided(database, area, request)
+        except ApplicationError as error:
+            if error.type != UNAVAILABLE or error.non_retryable:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 0.5)
 
 
 def forgotten(work: asyncio.Task[Outcome]) -> None:
