@@ -130,7 +130,7 @@ def main(
     tickets: Annotated[
         int, typer.Option(min=1000, help="Tickets of the large tenant; another one gets a tenth.")
     ] = 100_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of writes.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of writes.")] = 5,
     scale: Annotated[float, typer.Option(min=0.01, help="Calls per round, as a multiple of the usual number.")] = 1.0,
     calls: Annotated[int, typer.Option(min=8, help="Calls of each list and search.")] = 60,
     only: Annotated[str, typer.Option(help="writes or reads; both unless given.")] = "writes,reads",
