@@ -24,10 +24,11 @@ class DomainTaken(Conflict):
 
 
 class UnknownReference(Invalid):
-    """A field names something that does not exist, or not for this caller."""
+    """Fields name what does not exist, or not for this caller."""
 
-    def __init__(self, pointer: str) -> None:
-        super().__init__("A field names something that does not exist.", [_error(pointer, "unknown", "does not exist")])
+    def __init__(self, *pointers: str) -> None:
+        errors = [_error(pointer, "unknown", "does not exist") for pointer in pointers]
+        super().__init__("A field names something that does not exist.", errors)
 
 
 class AccountOfStaff(Invalid):

@@ -11,7 +11,7 @@ from api.dependencies import Admin, Agent, App, IfMatch, PageQuery, Principal, R
 from api.errors import problem_response, refusals
 from api.login import sign_in
 from api.paging import Page
-from api.records import Once, fresh, new_id
+from api.records import Once, fresh, new_id, refuse_unknown
 from api.responses import reply
 from api.routing import Area
 from api.schemas.common import SearchText
@@ -64,6 +64,7 @@ async def get_me(caller: Principal) -> Response:
 async def create_user(body: CreateUser, admin: Admin, app: App, session: Session, once: Once) -> Response:
     """Add a person. Without a password the user cannot sign in."""
     user_id = new_id()
+    await refuse_unknown(session, {("/accountId", "account"): body.account_id, ("/teamIds", "team"): body.team_ids})
     values = {"id": user_id, **await written(app, body)}
     await identity.add_user(session, values, body.team_ids)
     view = await user_view(session, user_id)
@@ -106,6 +107,7 @@ async def change_user(
         raise RoleTooLow(Role.ADMIN)
     version = await identity.lock_user(session, user_id)
     fresh(found(version), accepted)
+    await refuse_unknown(session, {("/accountId", "account"): body.account_id, ("/teamIds", "team"): body.team_ids})
     values = await written(app, body)
     may_change(admin.id, user_id, values)
     teams = body.team_ids if "team_ids" in body.model_fields_set else None
@@ -119,6 +121,7 @@ async def change_user(
 async def create_team(body: CreateTeam, admin: Admin, session: Session, once: Once) -> Response:
     """Add a team."""
     team_id = new_id()
+    await refuse_unknown(session, {("/leadId", "user"): body.lead_id, ("/memberIds", "user"): body.member_ids})
     values = {"id": team_id, "name": body.name, "lead_id": body.lead_id}
     await identity.add_team(session, values, body.member_ids)
     view = await team_view(session, team_id)

@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 from uuid_utils import compat
 
+from api.constraints import UnknownReference
 from api.dependencies import App, IdempotencyKey, Principal, Session
 from api.errors import Unavailable
 from api.responses import reply
 from db.answers import earlier, keep, reserve
+from db.references import References, unknown
 from domain.process import KeyReused, Stale
 
 KEPT_HEADERS: Final = ("ETag", "Location")
@@ -94,3 +96,10 @@ def fresh(version: int, accepted: tuple[int, ...] | None) -> None:
 def new_id() -> UUID:
     """The id of a new record, in the order of creation."""
     return compat.uuid7()
+
+
+async def refuse_unknown(session: AsyncConnection, references: References) -> None:
+    """Refuse fields that name what does not exist, all at once. Raises UnknownReference."""
+    fields = await unknown(session, references)
+    if fields:
+        raise UnknownReference(*fields)

@@ -231,3 +231,19 @@ LAX: dict[str, dict[str, object]] = {
 async def test_what_is_nearly_right_is_refused(api: Front, place: str) -> None:
     body = {"email": "near@x.example", "name": "N", "role": "AGENT"} | LAX[place]
     assert places(problem(await api.call("admin", "POST", "/api/users", json=body), 422, "invalid")) == {place}
+
+
+UNKNOWN: list[tuple[str, str, dict[str, object], set[str]]] = [
+    ("/api/users", "CUSTOMER", {"accountId": some_id(), "teamIds": [some_id()]}, {"/accountId", "/teamIds"}),
+    ("/api/teams", "", {"leadId": some_id(), "memberIds": [some_id()]}, {"/leadId", "/memberIds"}),
+    ("/api/customers/accounts", "", {"csmId": some_id(), "tamId": some_id()}, {"/csmId", "/tamId"}),
+]
+
+
+@pytest.mark.parametrize(("path", "role", "fields", "named"), UNKNOWN)
+async def test_every_field_that_names_something_unknown_is_told_at_once(
+    api: Front, path: str, role: str, fields: dict[str, object], named: set[str]
+) -> None:
+    base = {"name": "U"} | ({"email": "u@unknown.example", "role": role} if role else {})
+    body = base | fields | ({"tier": "BASIC"} if "accounts" in path else {})
+    assert places(problem(await api.call("admin", "POST", path, json=body), 422, "unknown-reference")) == named
