@@ -191,3 +191,16 @@ async def test_a_public_reply_and_an_internal_note_are_kept_with_their_author(de
     rows = [tuple(row.values()) for row in await desk.stage.rows(query, ticket.id)]
     assert rows == [("AGENT", "We look into it.", False, 2), ("LEAD", "It is the proxy again.", True, 3)]
     await ticket.expect_notice("ticket_reply")
+
+
+async def test_a_change_larger_than_a_workflow_can_carry_is_refused_and_the_ticket_lives_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = await desk.ticket()
+    monkeypatch.setattr("db.decisions.MOST_RECORDED", 5_000)
+    with pytest.raises(Refused) as refused:
+        await ticket.send(ChangeTicket(fields={"a": "x" * 3_000}))
+    assert refused.value.record.type == "TooLarge"
+    monkeypatch.undo()
+    assert (await ticket.reply("agent")).revision == 2
+    await ticket.expect_gapless_history()
