@@ -109,6 +109,7 @@ class Stack:
                     directory=self.files.temporal,
                     before=self.temporal.prepare,
                     ready=self.temporal.wait_until_ready,
+                    tries=3,  # it takes free ports of its own, and panics when one is gone at once
                 )
             )
         return services

@@ -105,16 +105,24 @@ async def database(server: PostgresSettings, name: str) -> AsyncIterator[Databas
 @asynccontextmanager
 async def time_skipping_environment() -> AsyncIterator[WorkflowEnvironment]:
     """A Temporal server on which each workflow has a clock of its own; nothing is skipped until `fast_forward`."""
-    environment = await WorkflowEnvironment.start_time_skipping_v2(
-        ts_config=TimeSkippingConfig(enabled=False, max_session_skip_count=5000),
-        data_converter=pydantic_data_converter,
-        dev_server_existing_path=os.environ.get("SUMMIT_TEST_TEMPORAL_PATH", str(temporal_binary())),
-        dev_server_extra_args=[part for value in FAST for part in ("--dynamic-config-value", value)],
-        dev_server_log_level="error",
-    )
-    async with environment:
+    async with await _time_skipping_server(tries=3) as environment:
         await ensure_search_attributes(environment.client)
         yield environment
+
+
+async def _time_skipping_server(tries: int) -> WorkflowEnvironment:
+    try:
+        return await WorkflowEnvironment.start_time_skipping_v2(
+            ts_config=TimeSkippingConfig(enabled=False, max_session_skip_count=5000),
+            data_converter=pydantic_data_converter,
+            dev_server_existing_path=os.environ.get("SUMMIT_TEST_TEMPORAL_PATH", str(temporal_binary())),
+            dev_server_extra_args=[part for value in FAST for part in ("--dynamic-config-value", value)],
+            dev_server_log_level="error",
+        )
+    except RuntimeError:  # it takes free ports of its own, and panics when one is gone at once
+        if tries == 1:
+            raise
+        return await _time_skipping_server(tries - 1)
 
 
 async def fast_forward(environment: WorkflowEnvironment, handle: WorkflowHandle[Any, Any], **duration: float) -> bool:

@@ -83,6 +83,24 @@ async def test_a_process_that_cannot_start_is_reported_with_the_end_of_its_log(s
         )
 
 
+async def test_a_first_start_that_only_ends_is_tried_as_often_as_its_service_says(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    async def third() -> bool:
+        return len(list(tmp_path.glob("try*"))) == 3
+
+    async def at_the_third() -> None:
+        await until(third, seconds=20)
+
+    script = (
+        "import glob, tempfile, time; tempfile.mkdtemp(prefix='try', dir='.'); "
+        "len(glob.glob('try*')) < 3 or time.sleep(60)"
+    )
+    command = [sys.executable, "-c", script]
+    await supervisor.start(Service("late", command, {}, directory=tmp_path, ready=at_the_third, tries=3))
+    assert said == ["late ended at its start (exit code 0); trying again"] * 2
+
+
 async def test_children_of_a_killed_supervisor_are_found_and_ended(files: DataDir, supervisor: Supervisor) -> None:
     await supervisor.start(sleeper())
     pid = supervisor.pids()["sleeper"]
@@ -177,6 +195,7 @@ async def test_a_temporal_database_cut_short_at_its_first_start_is_begun_again(
         directory=files.temporal,
         before=server.prepare,
         ready=server.wait_until_ready,
+        tries=3,
     )
     await supervisor.start(service)
     assert server.complete.exists()

@@ -38,6 +38,8 @@ class Service:
     """Blocking work due before each start."""
     stop_signals: Sequence[tuple[signal.Signals, float]] = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
     user: str | None = None
+    tries: int = 1
+    """How often the first start is tried while it only ends: a server may lose a free port to somebody quicker."""
 
 
 @dataclass
@@ -69,15 +71,23 @@ class Supervisor:
 
     async def start(self, service: Service) -> None:
         """Start a service for the first time, wait until it is ready, and watch it from then on."""
+        running = await self._first_start(service, service.tries)
+        running.watcher = asyncio.create_task(self._watch(running), name=f"watch {service.name}")
+
+    async def _first_start(self, service: Service, tries: int) -> _Running:
         await asyncio.to_thread(service.before)
         running = _Running(service, self._spawn(service))
         self._running[service.name] = running
         try:
             await self._until_ready(running)
         except (StartError, TimeoutError) as error:
+            if tries > 1 and isinstance(error, StartError):
+                self._say(f"{service.name} ended at its start ({error}); trying again")
+                await asyncio.sleep(FIRST_PAUSE)
+                return await self._first_start(service, tries - 1)
             log = tail(self._files.log(service.name))
             raise StartError(f"{service.name} did not start ({error or 'not ready in time'}):\n{log}") from error
-        running.watcher = asyncio.create_task(self._watch(running), name=f"watch {service.name}")
+        return running
 
     async def stop(self, *names: str) -> None:
         """Stop these services together, each by its own signals."""
