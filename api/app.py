@@ -6,13 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import customers, errors, identity, manual, openapi, permissions, promises, system, tickets
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
-from api.dependencies import guard
+from api.dependencies import guard, on_unreadable
 from api.metrics import Metrics
 from api.middleware import Edge
 from api.records import Answered, on_answered
@@ -83,6 +85,8 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
         app.include_router(router)
     permissions.check(app)
     errors.install(app)
+    for kind in (RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, on_unreadable)  # type: ignore[arg-type]
     app.add_exception_handler(Answered, on_answered)  # type: ignore[arg-type]
     openapi.install(app)
     manual.install(app)

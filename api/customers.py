@@ -35,7 +35,7 @@ NO_ACCOUNT = UUID(int=0)
 )
 async def create_account(body: CreateAccount, lead: Lead, session: Session, once: Once) -> Response:
     """Add an account. People whose addresses lie in its domains belong to it."""
-    await refuse_unknown(session, {("/csmId", "user"): body.csm_id, ("/tamId", "user"): body.tam_id})
+    await refuse_unknown(session, {("/csmId", "colleague"): body.csm_id, ("/tamId", "colleague"): body.tam_id})
     values = body.model_dump(exclude={"tenant_id", "domains"})
     values |= {"id": new_id(), "monthly_fee": fee(body.monthly_fee, body.currency)}
     await customers.add_account(session, values, body.domains)
@@ -74,7 +74,7 @@ async def change_account(
     """Change an account; tickets that are open keep the tier that they were made with."""
     before = existing(await customers.find_account(session, account_id, lock=True))
     fresh(before["version"], accepted)
-    await refuse_unknown(session, {("/csmId", "user"): body.csm_id, ("/tamId", "user"): body.tam_id})
+    await refuse_unknown(session, {("/csmId", "colleague"): body.csm_id, ("/tamId", "colleague"): body.tam_id})
     changes = body.model_dump(exclude_unset=True)
     after = {**before, **changes}
     fee(after["monthly_fee"], after["currency"])

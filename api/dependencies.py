@@ -12,10 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
 from api.auth import Caller
-from api.errors import Unauthenticated
+from api.errors import Unauthenticated, on_http, on_invalid
 from api.middleware import PROBES
 from api.paging import PageRequest
 from api.permissions import LEAST_ROLE, PUBLIC
@@ -55,7 +57,14 @@ def services(request: Request) -> Services:
 
 
 async def guard(request: Request) -> None:
-    """Before every route: who calls, may they, are they not too many, and do we know each parameter?
+    """Before every route: may the caller come in, and do we know each parameter?"""
+    await admit(request)
+    if request.scope["query_string"]:
+        await refuse_unknown_parameters(request, request.scope["route"].dependant)
+
+
+async def admit(request: Request) -> None:
+    """Who calls, may they, and are they not too many?
 
     The caller is kept in `request.state.caller`, and its tenant in the context of the request.
     """
@@ -72,8 +81,17 @@ async def guard(request: Request) -> None:
             raise RoleTooLow(least)
     elif route.path not in PROBES:
         await app.limits.public(address(request))
-    if request.scope["query_string"]:
-        await refuse_unknown_parameters(request, route.dependant)
+
+
+async def on_unreadable(request: Request, error: RequestValidationError | HTTPException) -> Response:
+    """What is wrong with a request, told to those who may make it: the framework reads a body before it asks `guard`."""
+    if isinstance(error, HTTPException):
+        if error.status_code == 400:
+            await admit(request)
+        return await on_http(request, error)
+    if any(each["type"] == "json_invalid" for each in error.errors()):
+        await admit(request)
+    return await on_invalid(request, error)
 
 
 async def refuse_unknown_parameters(request: Request, dependant: Dependant) -> None:
@@ -161,7 +179,12 @@ async def page_request(
     ] = None,
 ) -> PageRequest:
     """How much of a list, and from where."""
-    return PageRequest(limit, cursor, services(request).cursors)
+    return page_of(request, limit, cursor)
+
+
+def page_of(request: Request, limit: int, cursor: str | None) -> PageRequest:
+    """A page of the list that the request names."""
+    return PageRequest(limit, cursor, services(request).cursors.of(request.scope["path"]))
 
 
 ENTITY_TAG: Final = re.compile(r'\s*(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')

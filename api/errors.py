@@ -117,7 +117,8 @@ async def on_http(request: Request, error: HTTPException) -> Response:
 
 def allowed_methods(path: str) -> str:
     """Every method of a path; the framework itself names only those of the first route that has it."""
-    return ", ".join(sorted(method for method, template in LEAST_ROLE if compile_path(template)[0].match(path)))
+    methods = {method for method, template in LEAST_ROLE if compile_path(template)[0].match(path)}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def on_unavailable(request: Request, error: Unavailable) -> Response:
@@ -165,8 +166,6 @@ async def on_bug(request: Request, error: Exception) -> Response:
 HANDLERS: Final[Mapping[type[Exception], Callable[[Request, Any], Any]]] = {
     Refusal: on_refusal,
     Refused: on_refused,
-    RequestValidationError: on_invalid,
-    HTTPException: on_http,
     Unavailable: on_unavailable,
     Unauthenticated: on_unauthenticated,
     TooManyRequests: on_too_many,

@@ -121,7 +121,9 @@ async def change_user(
 async def create_team(body: CreateTeam, admin: Admin, session: Session, once: Once) -> Response:
     """Add a team."""
     team_id = new_id()
-    await refuse_unknown(session, {("/leadId", "user"): body.lead_id, ("/memberIds", "user"): body.member_ids})
+    await refuse_unknown(
+        session, {("/leadId", "colleague"): body.lead_id, ("/memberIds", "colleague"): body.member_ids}
+    )
     values = {"id": team_id, "name": body.name, "lead_id": body.lead_id}
     await identity.add_team(session, values, body.member_ids)
     view = await team_view(session, team_id)

@@ -45,8 +45,9 @@ class Edge:
     max_body_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request; anything else passes."""
+        """Handle a request, HEAD as GET (the server drops the body); anything else passes."""
         if scope["type"] == "http":
+            scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
             await Exchange(self, scope, receive, send).run()
         else:
             await self.app(scope, receive, send)

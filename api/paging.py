@@ -24,7 +24,7 @@ NEWEST_FIRST: Final = "-createdAt"
 
 
 class BadCursor(Invalid):
-    """The cursor is not one of ours, or belongs to another sort order."""
+    """The cursor is not one of ours, or belongs to another list or sort order."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -49,9 +49,14 @@ class Page(View, Generic[T]):
 
 @dataclass(frozen=True)
 class Cursors:
-    """Signs and reads cursors; a cursor holds for the sort that it was made under."""
+    """Signs and reads cursors; a cursor holds for the list and the sort that it was made under."""
 
     key: bytes
+    path: str = ""
+
+    def of(self, path: str) -> "Cursors":
+        """The cursors of the list at `path`."""
+        return Cursors(self.key, path)
 
     def write(self, sort: str, values: Sequence[str | int | None]) -> str:
         """A URL-safe cursor for the row whose sort keys are `values`."""
@@ -71,7 +76,7 @@ class Cursors:
         return values
 
     def _mac(self, sort: str, body: bytes) -> bytes:
-        return hmac.digest(self.key, sort.encode() + b"\0" + body, hashlib.sha256)[:MAC_BYTES]
+        return hmac.digest(self.key, f"{self.path}\0{sort}\0".encode() + body, hashlib.sha256)[:MAC_BYTES]
 
 
 @dataclass(frozen=True)

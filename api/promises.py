@@ -13,9 +13,9 @@ from icalendar import Calendar, Event
 from starlette.responses import Response
 
 from api.auth import derive_key
-from api.dependencies import Agent, App, Session
+from api.dependencies import Agent, App, Session, page_of
 from api.errors import Unauthenticated, problem_response, refusals
-from api.paging import BadCursor, Page, PageRequest
+from api.paging import BadCursor, Page
 from api.responses import reply
 from api.routing import Area
 from api.schemas.promises import DeadlineQuery, DeadlineView, FeedView
@@ -37,9 +37,11 @@ Token = Annotated[str, Query(max_length=200, description="From `GET /api/deadlin
 
 
 @router.get("/deadlines", response_model=Page[DeadlineView], responses=refusals(BadCursor))
-async def list_promises(query: Annotated[DeadlineQuery, Query()], agent: Agent, app: App, session: Session) -> Response:
+async def list_promises(
+    request: Request, query: Annotated[DeadlineQuery, Query()], agent: Agent, session: Session
+) -> Response:
     """Every promise of the tenant: what is due, when, and who owes it; the next one due first."""
-    page = PageRequest(query.limit, query.cursor, app.cursors)
+    page = page_of(request, query.limit, query.cursor)
     seen = page.after(SORT)
     start = (datetime.fromisoformat(seen[0]), int(seen[1])) if seen else None
     rows = await list_deadlines(session, filters(query), start, page.count)

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Request
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
-from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session
+from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session, page_of
 from api.desk import view
 from api.errors import refusals
 from api.paging import Page, PageRequest
@@ -47,9 +47,9 @@ async def create_ticket(body: NewTicket, caller: Principal, app: App, key: Idemp
 
 
 @router.get("", response_model=Page[TicketView])
-async def search_tickets(query: Filters, caller: Principal, app: App, session: Session) -> Response:
+async def search_tickets(request: Request, query: Filters, caller: Principal, session: Session) -> Response:
     """The tickets that the caller may see, filtered, sorted and searched (`q`: words, "phrases", -not, or)."""
-    page = PageRequest(query.limit, query.cursor, app.cursors)
+    page = page_of(request, query.limit, query.cursor)
     rows = await list_tickets(session, caller.actor, filters(query), query.sort, after(page, query.sort), page.count)
     return reply(
         page.page(rows, partial(view, reader=caller.actor), query.sort, lambda row: sort_keys(row, query.sort))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 UNKNOWN: Final = text("""
 select distinct r.field from unnest(:fields, :kinds, :ids) r(field, kind, id)
 where not case r.kind
-  when 'user' then exists (select from users u where u.id = r.id)
+  when 'colleague' then exists (select from users u where u.id = r.id and u.role <> 'CUSTOMER' and u.active)
   when 'team' then exists (select from teams t where t.id = r.id)
   else exists (select from customer_accounts a where a.id = r.id)
 end
@@ -21,7 +21,7 @@ order by r.field
 
 
 References = Mapping[tuple[str, str], Sequence[UUID] | UUID | None]
-"""(field, `user` `team` or `account`) → the id or the ids that it holds."""
+"""(field, `colleague` (active staff) `team` or `account`) → the id or the ids that it holds."""
 
 
 async def unknown(connection: AsyncConnection, references: References) -> list[str]:

@@ -107,6 +107,18 @@ async def test_unknown_paths_and_methods_are_problems_too(api: Front) -> None:
     assert {"GET", "POST"} <= set(several.headers["allow"].split(", "))
 
 
+@pytest.mark.parametrize("body", [b"{bad", b"\xff\xfe", b'{"name": 1}'])
+async def test_a_stranger_is_told_so_whatever_the_body(api: Front, body: bytes) -> None:
+    problem(await api.call(None, "POST", "/api/teams", content=body, headers=JSON), 401, "unauthenticated")
+    problem(await api.call("agent", "POST", "/api/teams?x=1", content=body, headers=JSON), 403, "role-too-low")
+
+
+async def test_head_is_answered_as_get(api: Front) -> None:
+    for who, path in ((None, "/healthz"), ("agent", "/api/teams")):
+        head, get = await api.call(who, "HEAD", path), await api.call(who, "GET", path)
+        assert (head.status_code, head.headers["content-length"]) == (200, get.headers["content-length"])
+
+
 async def test_a_sane_request_id_is_kept_and_another_replaced(api: Front) -> None:
     kept = await api.call(None, "GET", "/healthz", headers={"X-Request-Id": "abc-123.X_y"})
     assert kept.headers["x-request-id"] == "abc-123.X_y"
@@ -203,6 +215,8 @@ async def test_over_a_real_socket_too(postgres: Database, seed: DemoSeed) -> Non
 
             problem(await http.post("/api/teams", content=chunks(), headers=headers), 413, "body-too-large")
             assert (await http.get("/api/me", headers=headers)).status_code == 200
+            head = await http.head("/api/me", headers=headers)
+            assert (head.status_code, head.content) == (200, b"")
         server.should_exit = True
         await task
 

@@ -233,6 +233,14 @@ async def test_what_is_nearly_right_is_refused(api: Front, place: str) -> None:
     assert places(problem(await api.call("admin", "POST", "/api/users", json=body), 422, "invalid")) == {place}
 
 
+async def test_a_team_takes_active_staff_only(api: Front) -> None:
+    gone = await api.created("admin", "/api/users", {"email": "gone@x.example", "name": "G", "role": "AGENT"})
+    await api.call("admin", "PATCH", f"/api/users/{gone['id']}", json={"active": False})
+    body = {"name": "Mixed", "leadId": str(api.seed.users["customer"]), "memberIds": [gone["id"]]}
+    refused = problem(await api.call("admin", "POST", "/api/teams", json=body), 422, "unknown-reference")
+    assert places(refused) == {"/leadId", "/memberIds"}
+
+
 UNKNOWN: list[tuple[str, str, dict[str, object], set[str]]] = [
     ("/api/users", "CUSTOMER", {"accountId": some_id(), "teamIds": [some_id()]}, {"/accountId", "/teamIds"}),
     ("/api/teams", "", {"leadId": some_id(), "memberIds": [some_id()]}, {"/leadId", "/memberIds"}),

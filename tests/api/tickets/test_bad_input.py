@@ -255,6 +255,17 @@ async def test_a_cursor_holds_for_its_own_order_only(office: Office) -> None:
     problem(response, 422, "bad-cursor")
 
 
+async def test_a_cursor_holds_for_its_own_list_only(office: Office) -> None:
+    ticket = await office.opened()
+    for body in ("one", "two"):
+        await office.commented(ticket, body=body)
+    page = (await office.call("agent", "GET", f"/api/tickets/{ticket['id']}/comments?limit=1")).json()["page"]
+    other = await office.opened()
+    for other_list in ("/api/tickets", f"/api/tickets/{other['id']}/comments", "/api/users"):
+        response = await office.call("agent", "GET", other_list, params={"cursor": page["nextCursor"]})
+        problem(response, 422, "bad-cursor")
+
+
 async def test_a_cursor_with_one_character_changed_is_forged(office: Office) -> None:
     tag = fresh()
     for _ in range(2):
