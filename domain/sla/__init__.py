@@ -1,0 +1,1 @@
+"""Service levels: calendars, clocks, targets, escalation and credits."""
