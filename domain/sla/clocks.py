@@ -1,0 +1,207 @@
+"""One clock of one promise: it starts, pauses, goes on, is met, breached, annulled or cancelled, and can say when it is due."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from domain.process import Frozen
+from domain.sla.timetable import Timetable
+
+NO_TIME: Final = timedelta()
+
+
+class ClockKind(StrEnum):
+    """What is promised; the order is that in which they are shown."""
+
+    FIRST_RESPONSE = "FIRST_RESPONSE"
+    NEXT_RESPONSE = "NEXT_RESPONSE"
+    RESOLUTION = "RESOLUTION"
+
+
+class ClockState(StrEnum):
+    """Where a clock stands. A breached one stays so, also when the promise is kept late."""
+
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    MET = "MET"
+    BREACHED = "BREACHED"
+    CANCELLED = "CANCELLED"
+    ANNULLED = "ANNULLED"
+
+
+OPEN: Final = frozenset({ClockState.RUNNING, ClockState.PAUSED})
+
+
+class Hold(StrEnum):
+    """Why a clock is paused; it goes on when the last hold is gone."""
+
+    CUSTOMER = "CUSTOMER"
+    MANUAL = "MANUAL"
+
+
+class Cause(StrEnum):
+    """Why a promise was broken: time ran out, or a change of policy left it no time."""
+
+    DEADLINE = "DEADLINE"
+    POLICY_CHANGE = "POLICY_CHANGE"
+
+
+class Target(Frozen):
+    """What one version of a definition promises: `minutes` of business time on a calendar."""
+
+    definition_id: UUID
+    calendar_id: UUID
+    minutes: int
+
+    @property
+    def duration(self) -> timedelta:
+        """The target as business time."""
+        return timedelta(minutes=self.minutes)
+
+
+class Clock(Frozen):
+    """The clock of one cycle of one kind of promise. `spent` is the business time of the runs that have ended; instants are aware UTC.
+
+    `deadline_at` is None while paused. `breached_at` is the deadline itself, however late that was noticed (`detected_at`).
+    """
+
+    kind: ClockKind
+    cycle: int = 1
+    state: ClockState = ClockState.RUNNING
+    target: Target
+    started_at: datetime
+    running_since: datetime | None = None
+    spent: timedelta = NO_TIME
+    deadline_at: datetime | None = None
+    holds: tuple[Hold, ...] = ()
+    met_at: datetime | None = None
+    breached_at: datetime | None = None
+    detected_at: datetime | None = None
+    cause: Cause | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def left(self) -> timedelta:
+        """The business time that is left when no run is counted that still goes on."""
+        return max(self.target.duration - self.spent, NO_TIME)
+
+    def moved(self, **fields: Any) -> "Clock":
+        """This clock with other values."""
+        return self.model_copy(update=fields)
+
+
+Timetables = Mapping[UUID, Timetable]
+"""The timetable of each calendar that a clock or a target names."""
+
+
+def counting(clock: Clock) -> bool:
+    """Whether a clock counts, or would if nothing held it: it is open, or broken and its promise not kept yet."""
+    return clock.state in OPEN or (clock.state is ClockState.BREACHED and clock.ended_at is None)
+
+
+def start(kind: ClockKind, cycle: int, target: Target, at: datetime, tables: Timetables) -> Clock:
+    """A clock that runs from `at` on."""
+    return _run(Clock(kind=kind, cycle=cycle, target=target, started_at=at), at, tables)
+
+
+def elapsed(clock: Clock, at: datetime, tables: Timetables) -> timedelta:
+    """The business time that had passed at `at`."""
+    if clock.running_since is None:
+        return clock.spent
+    return clock.spent + tables[clock.target.calendar_id].between(clock.running_since, at)
+
+
+def pause(clock: Clock, hold: Hold, at: datetime, tables: Timetables) -> Clock:
+    """The clock with one more hold. A pause at the very deadline wins: nothing is left, and nothing broken.
+
+    A breached one pauses too, without a change of state: its overrun is counted as fairly as its target was.
+    """
+    if not counting(clock) or hold in clock.holds:
+        return clock
+    holds = (*clock.holds, hold)
+    if clock.running_since is None:
+        return clock.moved(holds=holds)
+    clock = clock.moved(holds=holds, spent=elapsed(clock, at, tables), running_since=None)
+    return clock if clock.state is ClockState.BREACHED else clock.moved(state=ClockState.PAUSED, deadline_at=None)
+
+
+def resume(clock: Clock, hold: Hold, at: datetime, tables: Timetables) -> Clock:
+    """The clock without a hold; it runs when that was the last one."""
+    if not counting(clock) or hold not in clock.holds:
+        return clock
+    holds = tuple(other for other in clock.holds if other is not hold)
+    clock = clock.moved(holds=holds)
+    return clock if holds else _run(clock, at, tables)
+
+
+def meet(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    """The promise is kept at `at`: in time unless that is after the deadline. An instant before a recorded breach annuls it."""
+    if clock.state in OPEN:
+        late = clock.deadline_at is not None and at > clock.deadline_at
+        kept = breach(clock, at) if late else clock.moved(state=ClockState.MET)
+        return _stopped(kept, at, tables).moved(met_at=at)
+    if clock.state is not ClockState.BREACHED or (clock.met_at is not None and clock.met_at <= at):
+        return clock
+    in_time = clock.cause is Cause.DEADLINE and clock.breached_at is not None and at <= clock.breached_at
+    kept = clock.moved(met_at=at, state=ClockState.ANNULLED) if in_time else clock.moved(met_at=at)
+    return _stopped(kept, at, tables) if counting(clock) else kept
+
+
+def breach(clock: Clock, detected_at: datetime) -> Clock:
+    """The deadline has passed; the clock counts on, so that the overrun can be told."""
+    return clock.moved(
+        state=ClockState.BREACHED,
+        breached_at=clock.deadline_at,
+        detected_at=detected_at,
+        cause=Cause.DEADLINE,
+    )
+
+
+def cancel(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    """The promise no longer holds. What was broken stays broken."""
+    if clock.state in OPEN:
+        return _stopped(clock, at, tables).moved(state=ClockState.CANCELLED)
+    return _stopped(clock, at, tables) if counting(clock) else clock
+
+
+def reopen(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    """Go on after the promise was thought kept: with what was left of an unbroken cycle, else with a new cycle."""
+    if clock.state is ClockState.MET:
+        return _run(clock.moved(met_at=None, ended_at=None), at, tables)
+    return start(clock.kind, clock.cycle + 1, clock.target, at, tables)
+
+
+def retarget(clock: Clock, target: Target, at: datetime, tables: Timetables) -> Clock:
+    """Carry the elapsed business time to another target. Only an open clock changes: a recorded breach is never erased."""
+    if clock.state not in OPEN or target == clock.target:
+        return clock
+    spent = elapsed(clock, at, tables)
+    running_since = at if clock.running_since else None
+    return _judged(clock.moved(target=target, spent=spent, running_since=running_since), at, tables)
+
+
+def recount(clock: Clock, spent: timedelta, at: datetime, tables: Timetables) -> Clock:
+    """The clock after its calendar was edited: `spent` is what its ended runs amount to now."""
+    return _judged(clock.moved(spent=spent), at, tables) if clock.state in OPEN else clock
+
+
+def _judged(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    """A clock whose promise was changed at `at`: due at another instant, or broken now, once, when no time is left."""
+    if elapsed(clock, at, tables) > clock.target.duration:
+        return clock.moved(
+            state=ClockState.BREACHED, deadline_at=at, breached_at=at, detected_at=at, cause=Cause.POLICY_CHANGE
+        )
+    return _run(clock, clock.running_since, tables) if clock.running_since else clock
+
+
+def _run(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    if clock.state is ClockState.BREACHED:
+        return clock.moved(running_since=at)
+    due = tables[clock.target.calendar_id].after(at, clock.left)
+    return clock.moved(state=ClockState.RUNNING, running_since=at, deadline_at=due)
+
+
+def _stopped(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    return clock.moved(spent=elapsed(clock, at, tables), running_since=None, ended_at=at)
