@@ -44,11 +44,12 @@ class Holiday(Frozen):
 class Calendar(Frozen):
     """When time counts. A window belongs to the local date on which it opens; a holiday's windows replace its date's own.
 
+    Without a `time_zone` it is read in that of the customer's account.
     `country` names a set of public holidays (ISO 3166-1 alpha-2, perhaps with a subdivision: `DE-BY`), closed all day unless
     `holidays` says otherwise.
     """
 
-    time_zone: str
+    time_zone: str | None = None
     week: dict[Weekday, Hours]
     holidays: tuple[Holiday, ...] = ()
     country: str | None = None
@@ -109,9 +110,11 @@ def faults(calendar: Calendar) -> list[Fault]:
 
 def _zone(calendar: Calendar) -> Iterator[Fault]:
     try:
-        time_zone(calendar.time_zone)
+        time_zone(calendar.time_zone or "UTC")
     except ValueError:
-        yield Fault("/timeZone", "time_zone", "must be an IANA time zone such as Europe/Paris")
+        yield Fault(
+            "/timeZone", "time_zone", "must be an IANA time zone such as Europe/Paris, or null for the account's"
+        )
 
 
 def _week(calendar: Calendar) -> Iterator[Fault]:

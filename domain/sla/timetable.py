@@ -36,10 +36,15 @@ def no_holidays(year: int) -> frozenset[date]:
 
 
 class Timetable:
-    """A calendar made ready for counting. `public` gives the public holidays of a local year; days once laid out are kept."""
+    """A calendar made ready for counting; `home` is the zone of one that has none.
 
-    def __init__(self, calendar: Calendar, public: Callable[[int], frozenset[date]] = no_holidays) -> None:
-        self._zone = ZoneInfo(calendar.time_zone)
+    `public` gives the public holidays of a local year for calendars with a country. Days once laid out are kept.
+    """
+
+    def __init__(
+        self, calendar: Calendar, home: str = "UTC", public: Callable[[int], frozenset[date]] = no_holidays
+    ) -> None:
+        self._zone = ZoneInfo(calendar.time_zone or home)
         self._week = [windows(calendar.week.get(day, ())) for day in DAYS]
         self._holidays = {holiday.date.toordinal(): windows(holiday.windows) for holiday in calendar.holidays}
         self._public = public if calendar.country else no_holidays

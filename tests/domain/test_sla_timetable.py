@@ -185,6 +185,13 @@ def test_a_calendar_that_is_always_open_counts_as_the_clock_does() -> None:
     assert ROUND_THE_CLOCK.between(at("2025-03-08T22:00"), at("2025-03-09T22:00")) == timedelta(hours=24)
 
 
+def test_a_calendar_without_a_zone_is_read_at_home() -> None:
+    calendar = Calendar(week=dict.fromkeys(WORKDAYS, (("09:00", "17:00"),)))
+    assert not faults(calendar)
+    due = Timetable(calendar, "Australia/Sydney").after(at("2025-06-11T20:00+00:00"), timedelta(hours=2))
+    assert due == at("2025-06-12T01:00+00:00")
+
+
 def test_time_that_will_not_come_within_ten_years_is_out_of_reach() -> None:
     with pytest.raises(OutOfReach):
         timetable(("09:00", "09:10"), days=("MON",)).after(at("2025-06-11T10:00"), timedelta(days=10))
@@ -202,7 +209,7 @@ def test_public_holidays_are_closed_unless_the_calendar_says_otherwise() -> None
         week=dict.fromkeys(WORKDAYS, (("09:00", "17:00"),)),
         holidays=(Holiday(date=date(2025, 6, 13), windows=(("10:00", "11:00"),)),),
     )
-    table = Timetable(calendar, lambda year: frozenset({date(year, 6, 12), date(year, 6, 13)}))
+    table = Timetable(calendar, public=lambda year: frozenset({date(year, 6, 12), date(year, 6, 13)}))
     assert table.after(at("2025-06-11T16:00"), timedelta(minutes=90)) == at("2025-06-13T10:30")
 
 
