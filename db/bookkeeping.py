@@ -34,6 +34,12 @@ select r.id, :tenant_id, :process_id, :revision, r.rung, r.template, r.recipient
 from jsonb_to_recordset(cast(:notices as jsonb))
   as r(id uuid, rung text, template text, recipient text, channel text, payload jsonb)"""
 
+POST_EVENTS = """
+insert into events (tenant_id, type, entity, entity_id, version, at, internal, account_id, address, payload)
+select :tenant_id, r.type, :kind, :process_id, r.version, :at, r.internal, r.account_id, lower(r.address), r.payload
+from jsonb_to_recordset(cast(:events as jsonb))
+  as r(type text, version int, internal bool, account_id uuid, address text, payload jsonb)"""
+
 ADD_HISTORY = """
 insert into {history} (process_id, revision, tenant_id, command, command_id, fingerprint, at, decided_at,
     payload, actor, changes, snapshot, effects, answer)
@@ -61,9 +67,9 @@ class History:
             )
             .order_by(table.c.revision)
         )
-        self.add = bookkeeping(ADD_PROCESS, table.name, KEEP_LEDGER, POST_NOTICES)
-        self.move = bookkeeping(MOVE_PROCESS, table.name)
-        self.move_and_more = bookkeeping(MOVE_PROCESS, table.name, KEEP_LEDGER, POST_NOTICES)
+        self.add = bookkeeping(ADD_PROCESS, table.name, KEEP_LEDGER, POST_NOTICES, POST_EVENTS)
+        self.move = bookkeeping(MOVE_PROCESS, table.name, POST_EVENTS)
+        self.move_and_more = bookkeeping(MOVE_PROCESS, table.name, KEEP_LEDGER, POST_NOTICES, POST_EVENTS)
 
 
 def ledger_rows(before: Snapshot, decision: Decision[Any], at: datetime) -> list[dict[str, Any]]:

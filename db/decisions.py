@@ -181,6 +181,7 @@ class OpenDecision:
                 "confirmed": snapshot.revision if request.replayable else request.snapshot.revision,
                 "final": snapshot.final,
                 "ledger": to_json(ledger).decode(),
+                "events": to_json(decision.announcements).decode(),
                 "command": request.command.type,
                 "command_id": request.command_id,
                 "fingerprint": request.fingerprint,

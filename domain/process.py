@@ -83,6 +83,20 @@ class Notice(Frozen):
     payload: dict[str, JsonValue] = {}
 
 
+class Announcement(Frozen):
+    """What listeners are told of a decision (`GET /api/events`, webhooks): `type` such as `ticket.updated`, and who may know.
+
+    `internal` ones are for the staff; others also for the people of the account and for the customer with the address.
+    """
+
+    type: str
+    version: int
+    internal: bool = True
+    account_id: UUID | None = None
+    address: str | None = None
+    payload: dict[str, JsonValue] = {}
+
+
 class Effect(Frozen):
     """Work outside the database that a decision starts: the name of a workflow type and its argument."""
 
@@ -112,6 +126,7 @@ class Decision(Frozen, Generic[S]):
     settled: tuple[Settlement, ...] = ()
     changes: dict[str, Change] = {}
     notices: tuple[Notice, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
     effects: tuple[Effect, ...] = ()
     final: bool = False
     answer: dict[str, Any] = {}

@@ -1,6 +1,7 @@
 """Tenants, the people of a tenant, their teams, and the answers kept for repeated requests."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -28,6 +29,7 @@ tenants = Table(
     Column("remind_after_minutes", Integer, nullable=False, server_default=text("4320")),
     Column("resolve_after_minutes", Integer, nullable=False, server_default=text("10080")),
     Column("reopen_grace_minutes", Integer, nullable=False, server_default=text("10080")),
+    Column("sla_revision", BigInteger, nullable=False, server_default=text("1")),
     *record_columns(),
     CheckConstraint("slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'", name="slug"),
     CheckConstraint(

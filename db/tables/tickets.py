@@ -61,10 +61,15 @@ support_tickets = Table(
     Column("reopens", Integer, nullable=False),
     Column("next_deadline_at", INSTANT),
     Column("next_deadline_kind", Text),
+    Column("sla_standing", Text, nullable=False, server_default=text("'ok'")),
+    Column("at_risk_at", INSTANT, comment="From when on a running clock has used three quarters of its target."),
+    Column("overdue_since", INSTANT, comment="The earliest deadline that has passed with its promise not kept yet."),
     Column(
         "due_order",
         INSTANT,
-        Computed("coalesce(next_deadline_at, '9999-12-31T00:00:00Z'::timestamptz)", persisted=True),
+        Computed(
+            "coalesce(least(overdue_since, next_deadline_at), '9999-12-31T00:00:00Z'::timestamptz)", persisted=True
+        ),
         nullable=False,
     ),
     Column("created_at", INSTANT, nullable=False),
@@ -85,6 +90,7 @@ support_tickets = Table(
     CheckConstraint("severity in ('SEV1','SEV2','SEV3','SEV4')", name="severity"),
     CheckConstraint("channel in ('EMAIL','PORTAL','CHAT','PHONE','API')", name="channel"),
     CheckConstraint("sla_tier in ('BASIC','PROFESSIONAL','ENTERPRISE','PREMIUM')", name="sla_tier"),
+    CheckConstraint("sla_standing in ('ok','breached','paused')", name="sla_standing"),
     CheckConstraint("(closed_at is not null) = (status in ('CLOSED','CANCELLED'))", name="closed_at"),
     CheckConstraint("status <> 'RESOLVED' or resolved_at is not null", name="resolved_at"),
     Index("ix_support_tickets_created", "tenant_id", text("created_at desc"), text("id desc")),
@@ -92,6 +98,15 @@ support_tickets = Table(
     Index("ix_support_tickets_updated", "tenant_id", text("updated_at desc"), text("id desc")),
     Index("ix_support_tickets_priority", "tenant_id", text("priority_rank desc"), text("id desc")),
     Index("ix_support_tickets_deadline", "tenant_id", "due_order", "id"),
+    Index(
+        "ix_support_tickets_standing",
+        "tenant_id",
+        "sla_standing",
+        text("created_at desc"),
+        text("id desc"),
+        postgresql_where=text("sla_standing <> 'ok'"),
+    ),
+    Index("ix_support_tickets_at_risk", "tenant_id", "at_risk_at", postgresql_where=text("at_risk_at is not null")),
     Index("ix_support_tickets_assignee", "tenant_id", "assignee_id", text("created_at desc"), text("id desc")),
     Index("ix_support_tickets_account", "tenant_id", "account_id", text("created_at desc"), text("id desc")),
     Index(

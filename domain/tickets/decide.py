@@ -10,8 +10,10 @@ from pydantic import JsonValue
 from domain.customers import CHANNELS, Tier
 from domain.identity import SYSTEM, Actor
 from domain.process import (
+    Announcement,
     Change,
     Channel,
+    Command,
     DeadlineState,
     Decision,
     Forbidden,
@@ -117,7 +119,7 @@ def decide(
             raise TicketFinal(ticket.status) if ticket.status in FINAL else Invalid("The ticket exists already.")
         case _:
             assert_never(command)
-    return conclude(ticket, draft, event, around, described(command, around))
+    return conclude(ticket, draft, event, around, command)
 
 
 def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id: Any) -> Decision[Ticket]:
@@ -147,7 +149,7 @@ def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id:
     )
     draft = Draft(ticket)
     draft.tell_assignee("ticket_assigned", event.actor)
-    return conclude(None, draft, event, around)
+    return conclude(None, draft, event, around, command)
 
 
 def take_in(command: CreateTicket, actor: Actor, around: Surroundings) -> None:
@@ -283,9 +285,9 @@ def known(command: CreateTicket | ChangeTicket, around: Surroundings) -> None:
 
 
 def conclude(
-    before: Ticket | None, draft: Draft, event: Event, around: Surroundings, texts: Mapping[str, Change] = NOTHING
+    before: Ticket | None, draft: Draft, event: Event, around: Surroundings, command: Command
 ) -> Decision[Ticket]:
-    """Number the version, note what changed (`texts` are not part of the state), and list what is open now."""
+    """Number the version, note what changed, and list what is open now."""
     ticket = draft.ticket
     moved = {name for name in PATCHED if before is None or getattr(before, name) != getattr(ticket, name)}
     was = before.model_dump(mode="json", include=moved) if before and moved else {}
@@ -293,7 +295,7 @@ def conclude(
     changes: dict[str, Change] = {
         name: Change(before=was.get(name), after=now[name]) for name in PATCHED if name in moved
     }
-    changes |= texts
+    changes |= described(command, around) if before is not None else NOTHING
     if before is not None and changes:
         ticket = ticket.model_copy(update={"version": ticket.version + 1})
     if before is not None and (changes or draft.notices or draft.ticket != before):
@@ -308,6 +310,7 @@ def conclude(
         settled=tuple(draft.settled),
         changes=changes,
         notices=tuple(draft.notices),
+        announcements=(announced(before, ticket, command),),
         final=ticket.status in FINAL,
         details=describe(ticket, open_now),
         attributes=attributes(ticket),
@@ -319,6 +322,19 @@ def described(command: Any, around: Surroundings) -> Mapping[str, Change]:
     if not isinstance(command, ChangeTicket) or command.description in (None, around.description):
         return NOTHING
     return {"description": Change(before=around.description, after=command.description)}
+
+
+def announced(before: Ticket | None, ticket: Ticket, command: Command) -> Announcement:
+    """What listeners are told of a decision; internal comments are the staff's own."""
+    commented = isinstance(command, AddComment)
+    happened = "created" if before is None else "commented" if commented else "updated"
+    return Announcement(
+        type=f"ticket.{happened}",
+        version=ticket.version,
+        internal=isinstance(command, AddComment) and command.internal,
+        account_id=ticket.account_id,
+        address=ticket.customer_email,
+    )
 
 
 def describe(ticket: Ticket, open_now: tuple[Any, ...]) -> str:
