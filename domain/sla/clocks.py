@@ -52,6 +52,7 @@ class Target(Frozen):
     """What one version of a definition promises: `minutes` of business time on a calendar."""
 
     definition_id: UUID
+    version: int = 1
     calendar_id: UUID
     minutes: int
 
