@@ -7,6 +7,7 @@ from typing import Any, Final
 from temporalio import activity
 
 from activities.decisions import Area, decided
+from activities.policies import POLICIES
 from db.bookkeeping import History
 from db.decisions import Database, OpenDecision
 from db.projections.tickets import project_ticket
@@ -16,8 +17,10 @@ from db.tickets.surroundings import CREATION, SURROUNDINGS
 from domain.customers import mail_domain
 from domain.process import Decision
 from domain.protocol import Outcome, Request
-from domain.tickets.decide import Event, decide
-from domain.tickets.model import TICKET_COMMAND, CreateTicket, Policy, Surroundings, Ticket, TicketCommand
+from domain.tickets.decide import decide
+from domain.tickets.draft import Event
+from domain.tickets.model import TICKET_COMMAND, CreateTicket, Policy, Ticket, TicketCommand
+from domain.tickets.surroundings import Surroundings
 
 DESCRIPTION_IN_ANSWER: Final = 4096
 """Characters of description that an answer carries; longer ones the API reads from the projection, to keep histories small."""
@@ -42,6 +45,7 @@ def reads(request: Request[Any]) -> list[Bound]:
         "tenant": request.tenant_id,
         "assignee": getattr(command, "assignee_id", None),
         "team": getattr(command, "team_id", None),
+        "known_sla_revision": POLICIES.known(request.tenant_id),
     }
     if isinstance(command, CreateTicket):
         return [
@@ -54,6 +58,7 @@ def rule(opened: OpenDecision) -> Decision[Ticket]:
     """The domain's judgement on what was read."""
     request, row = opened.request, opened.rows[0] or {}
     around = Surroundings(
+        terms=POLICIES.terms(request.tenant_id, row),
         policy=Policy(
             remind_after=timedelta(minutes=row["remind_after_minutes"]),
             resolve_after=timedelta(minutes=row["resolve_after_minutes"]),

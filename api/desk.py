@@ -14,7 +14,7 @@ from uuid_utils import compat
 from api.auth import Caller
 from api.errors import Refused
 from api.processes import Finished, Kind, Processes
-from api.schemas.tickets import Author, CommentView, NewComment, NewTicket, TicketPatch, TicketView
+from api.schemas.tickets import Author, CommentView, NewComment, NewTicket, SlaStanding, TicketPatch, TicketView
 from db.engine import tenant_transaction
 from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
@@ -25,7 +25,9 @@ from domain.process import Forbidden, NotFound
 from domain.protocol import Message, Receipt
 from domain.tickets.decide import take_in
 from domain.tickets.lifecycle import TicketFinal, allowed
-from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Surroundings
+from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Ticket
+from domain.tickets.standing import seen, standing
+from domain.tickets.surroundings import Surroundings
 
 
 def foreseen(command: CreateTicket) -> dict[str, str]:
@@ -183,26 +185,25 @@ class Desk:
 
 def from_receipt(receipt: Receipt, description: str, reader: Actor) -> TicketView:
     """The ticket as a decision left it."""
-    first = receipt.deadlines[0] if receipt.deadlines else None
-    return view(
-        receipt.state
-        | {
-            "description": description,
-            "next_deadline_at": first.due_at if first else None,
-            "next_deadline_kind": first.kind if first else None,
-        },
-        reader,
-    )
+    shown = standing(Ticket.model_validate(receipt.state), receipt.deadlines)._asdict()
+    return view(receipt.state | {"description": description} | shown, reader)
 
 
 def view(row: Mapping[str, Any], reader: Actor) -> TicketView:
     """A ticket's row or state as its reader sees it."""
     fields = {name: row[name] for name in TICKET_FIELDS}
+    sla = SlaStanding(
+        state=seen(row["sla_standing"], row["at_risk_at"], datetime.now(UTC)),
+        next_deadline_at=row["next_deadline_at"],
+        next_kind=row["next_deadline_kind"],
+    )
     derived = {"number": f"SUP-{row['number']}", "allowed_transitions": allowed(Status(row["status"]), reader)}
-    return TicketView.model_validate(fields | derived, by_name=True)
+    return TicketView.model_validate(fields | derived | {"sla": sla}, by_name=True)
 
 
-TICKET_FIELDS: Final = tuple(name for name in TicketView.model_fields if name not in {"number", "allowed_transitions"})
+TICKET_FIELDS: Final = tuple(
+    name for name in TicketView.model_fields if name not in {"number", "allowed_transitions", "sla"}
+)
 
 
 def comment_view(comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime) -> CommentView:

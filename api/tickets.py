@@ -137,6 +137,7 @@ def filters(query: TicketQuery) -> TicketFilters:
         any_of={name: values for name in names if (values := getattr(query, name))},
         tags=query.tag,
         customer_email=query.customer_email,
+        sla_states=query.sla_state,
         created_from=query.created_from,
         created_to=query.created_to,
     )

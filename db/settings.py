@@ -19,7 +19,7 @@ SETTINGS: Final = select(tenants).where(
 DERIVE_AGAIN: Final = text("""
 update processes set confirmed_revision = revision - 1, touched_at = clock_timestamp()
 where not final and confirmed_revision = revision
-  and id in (select id from support_tickets where next_deadline_at is not null)
+  and id in (select id from support_tickets where status in ('PENDING_CUSTOMER', 'RESOLVED'))
 """)
 
 

@@ -7,7 +7,7 @@ from workflows.process import Process
 with workflow.unsafe.imports_passed_through():
     from activities.tickets import TicketActivities
     from domain.protocol import CREATE_UPDATE, Ended, Message, Receipt, Start
-    from domain.tickets.model import AddComment, ChangeTicket, CreateTicket
+    from domain.tickets.model import AddComment, AdjustClock, ChangeTicket, CreateTicket, Reapply
 
 
 @workflow.defn(name="ticket")
@@ -41,10 +41,28 @@ class TicketWorkflow(Process):
         """Add a comment, and move the ticket with it if asked."""
         return await self.handle(message)
 
+    @workflow.update
+    async def clock(self, message: Message[AdjustClock]) -> Receipt:
+        """Pause, resume or waive a clock by hand."""
+        return await self.handle(message)
+
+    @workflow.update
+    async def reapply(self, message: Message[Reapply]) -> Receipt:
+        """Put the open clocks on today's definitions."""
+        return await self.handle(message)
+
     @change.validator
     def validate_change(self, message: Message[ChangeTicket]) -> None:
         self.admit(message)
 
     @comment.validator
     def validate_comment(self, message: Message[AddComment]) -> None:
+        self.admit(message)
+
+    @clock.validator
+    def validate_clock(self, message: Message[AdjustClock]) -> None:
+        self.admit(message)
+
+    @reapply.validator
+    def validate_reapply(self, message: Message[Reapply]) -> None:
         self.admit(message)

@@ -24,6 +24,7 @@ from api.schemas.common import (
 )
 from domain.customers import ContactChannel, Tier
 from domain.tickets.model import Priority, Severity, Status
+from domain.tickets.standing import SlaState
 
 Subject = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(one_line)
@@ -126,6 +127,14 @@ class NewComment(Body):
         return reason
 
 
+class SlaStanding(View):
+    """How a ticket stands with its promises, and the next one to the customer that falls due; one that is late is not ahead."""
+
+    state: SlaState
+    next_deadline_at: datetime | None
+    next_kind: str | None = Field(examples=["FIRST_RESPONSE"])
+
+
 class TicketView(Resource):
     """A ticket, with the moves that it may make next and its next open promise."""
 
@@ -151,8 +160,7 @@ class TicketView(Resource):
     resolved_at: datetime | None
     closed_at: datetime | None
     reopens: int
-    next_deadline_at: datetime | None
-    next_deadline_kind: str | None
+    sla: SlaStanding
     allowed_transitions: list[Status]
 
 
@@ -223,10 +231,16 @@ class TicketQuery(Body):
     account_id: list[UUID] = []
     tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []
     customer_email: Email | None = None
+    sla_state: Annotated[
+        list[SlaState], Field(description="`at_risk`: a clock has used three quarters of its target and is not broken.")
+    ] = []
     created_from: Annotated[Instant | None, Field(description="Created at this instant or later.")] = None
     created_to: Annotated[Instant | None, Field(description="Created before this instant.")] = None
-    sort: Annotated[SORT, Field(description="`-` means descending; tickets without a deadline count as due last.")] = (
-        "-createdAt"
-    )
+    sort: Annotated[
+        SORT,
+        Field(
+            description="`-` means descending; by deadline, overdue ones come first and those without a deadline last."
+        ),
+    ] = "-createdAt"
     limit: Annotated[int, Field(ge=1, le=100)] = 25
     cursor: Annotated[str, Field(max_length=500)] | None = None

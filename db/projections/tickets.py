@@ -9,12 +9,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
 from db.decisions import OpenDecision
+from db.projections.clocks import project_clocks
 from db.statements import Bound, Statement, json_param
 from db.tables.tickets import support_tickets
 from domain.ids import opening_id
 from domain.process import Decision
-from domain.tickets.lifecycle import FINAL
 from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Ticket
+from domain.tickets.standing import standing
 
 MOVING: Final = (
     "status",
@@ -33,6 +34,7 @@ MOVING: Final = (
     "updated_at",
     "version",
 )
+STANDING: Final = ("next_deadline_at", "next_deadline_kind", "sla_standing", "at_risk_at", "overdue_since")
 FIXED: Final = (
     "id",
     "number",
@@ -44,9 +46,7 @@ FIXED: Final = (
     "created_at",
 )
 
-_MOVING_VALUES: Final[dict[str, Any]] = {
-    name: bindparam(name) for name in (*MOVING, "next_deadline_at", "next_deadline_kind")
-} | {
+_MOVING_VALUES: Final[dict[str, Any]] = {name: bindparam(name) for name in (*MOVING, *STANDING)} | {
     "tags": cast(bindparam("tags"), ARRAY(Text)),
     "fields": json_param("fields"),
 }
@@ -108,6 +108,7 @@ def project_ticket(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator
             yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
         if command.opening:
             yield written(opened, ticket, opening_id(ticket.id), command.opening, internal=False)
+        yield from project_clocks(opened, decision)
         return
     yield Bound(MOVE_TICKET, {"ticket": ticket.id} | moving(decision))
     if isinstance(command, ChangeTicket) and command.description is not None:
@@ -118,17 +119,17 @@ def project_ticket(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator
         yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
     if isinstance(command, AddComment):
         yield written(opened, ticket, command.comment_id, command.body, internal=command.internal)
+    yield from project_clocks(opened, decision)
 
 
 def moving(decision: Decision[Ticket]) -> dict[str, Any]:
     """The columns that any decision may move."""
     ticket = decision.state
-    first = decision.deadlines[0] if decision.deadlines and ticket.status not in FINAL else None
+    shown = standing(ticket, decision.deadlines)
     return {name: getattr(ticket, name) for name in MOVING} | {
         "tags": list(ticket.tags),
         "fields": to_json(ticket.fields).decode(),
-        "next_deadline_at": first.due_at if first else None,
-        "next_deadline_kind": first.kind if first else None,
+        **shown._asdict(),
     }
 
 

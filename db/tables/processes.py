@@ -79,7 +79,7 @@ notifications = Table(
     Column("dead_at", INSTANT),
     Column("last_error", Text),
     UniqueConstraint("process_id", "rung", "template", "recipient", "channel"),
-    CheckConstraint("channel in ('EMAIL','IN_APP','WEBHOOK','SLACK')", name="channel"),
+    CheckConstraint("channel in ('EMAIL','IN_APP','WEBHOOK','SLACK','PREFERRED')", name="channel"),
     CheckConstraint("delivered_at is null or dead_at is null", name="one_end"),
     Index("ix_notifications_pending", "created_at", postgresql_where=text("delivered_at is null and dead_at is null")),
     comment="The transactional outbox: written by decisions, delivered by the dispatcher.",

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
+    and_,
     bindparam,
     cast,
     false,
@@ -27,6 +28,7 @@ from db.tables.metadata import INSTANT
 from db.tables.tickets import support_tickets, ticket_comments, ticket_history, ticket_tags
 from domain.customers import mail_domain
 from domain.identity import Actor
+from domain.tickets.standing import SlaState
 
 MOST_MATCHES: Final = 1_000
 """How many of the newest matching texts a search sorts and filters."""
@@ -43,6 +45,15 @@ SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
 COLUMNS: Final = [
     column for column in support_tickets.c if column.name not in {"tenant_id", "customer_key", "due_order"}
 ]
+
+AT_RISK: Final = and_(T.sla_standing == "ok", T.at_risk_at <= func.now())
+STANDINGS: Final[Mapping[SlaState, ColumnElement[bool]]] = {
+    SlaState.OK: and_(T.sla_standing == "ok", or_(T.at_risk_at.is_(None), T.at_risk_at > func.now())),
+    SlaState.AT_RISK: AT_RISK,
+    SlaState.BREACHED: T.sla_standing == "breached",
+    SlaState.PAUSED: T.sla_standing == "paused",
+}
+"""Which rows stand so now: being at risk comes with time, so no row says it."""
 
 INTAKE: Final = text("""
 select a.id as account_id, a.tier as account_tier,
@@ -65,6 +76,7 @@ class TicketFilters:
     any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tags: Sequence[str] = ()
     customer_email: str | None = None
+    sla_states: Sequence[SlaState] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
 
@@ -131,6 +143,8 @@ def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select
         query = query.where(T.id.in_(tagged))
     if filters.customer_email:
         query = query.where(T.customer_key == func.lower(filters.customer_email))
+    if filters.sla_states:
+        query = query.where(or_(*(STANDINGS[state] for state in set(filters.sla_states))))
     if filters.created_from:
         query = query.where(T.created_at >= filters.created_from)
     if filters.created_to:

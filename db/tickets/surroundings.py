@@ -2,6 +2,7 @@
 
 from sqlalchemy import text
 
+from db.sla.policies import POLICY_COLUMNS as SLA_COLUMNS
 from db.statements import Statement
 
 POLICY_COLUMNS = "t.remind_after_minutes, t.resolve_after_minutes, t.reopen_grace_minutes"
@@ -9,9 +10,11 @@ KNOWN_COLUMNS = """
   exists (select from users u where u.id = cast(:assignee as uuid) and u.role <> 'CUSTOMER' and u.active) as assignee_known,
   exists (select from teams m where m.id = cast(:team as uuid)) as team_known"""
 
+ACCOUNT_COLUMNS = "a.time_zone, a.monthly_fee, a.currency"
+
 CREATION = Statement(
     text(f"""
-select {POLICY_COLUMNS}, {KNOWN_COLUMNS},
+select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {ACCOUNT_COLUMNS},
   nextval(format('ticket_numbers.%I', t.id)::regclass) as number, a.id as account_id, a.tier as account_tier
 from tenants t
 left join customer_accounts a on a.id = coalesce(
@@ -24,8 +27,10 @@ where t.id = :tenant
 
 SURROUNDINGS = Statement(
     text(f"""
-select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, s.description
-from tenants t left join support_tickets s on s.id = :ticket
+select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {ACCOUNT_COLUMNS}, s.description
+from tenants t
+left join support_tickets s on s.id = :ticket
+left join customer_accounts a on a.id = s.account_id
 where t.id = :tenant
 """)  # noqa: S608 - the pieces are constants of this module
 )

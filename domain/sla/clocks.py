@@ -6,10 +6,16 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from domain.process import Frozen
 from domain.sla.timetable import Timetable
 
 NO_TIME: Final = timedelta()
+AT_RISK: Final = 0.75
+"""The share of a target after which a running clock is at risk."""
+MOST_RUNS: Final = 64
+"""How many runs a clock remembers one by one: its state travels with every decision."""
 
 
 class ClockKind(StrEnum):
@@ -62,10 +68,27 @@ class Target(Frozen):
         return timedelta(minutes=self.minutes)
 
 
+class Run(Frozen):
+    """A stretch in which a clock ran, by the clock on the wall, and the calendar that it was counted on."""
+
+    since: datetime
+    until: datetime
+    calendar_id: UUID
+
+
+class Fired(Frozen):
+    """That an escalation rule has fired, how often, and when last."""
+
+    rule: UUID
+    times: int = 1
+    at: datetime
+
+
 class Clock(Frozen):
     """The clock of one cycle of one kind of promise. `spent` is the business time of the runs that have ended; instants are aware UTC.
 
     `deadline_at` is None while paused. `breached_at` is the deadline itself, however late that was noticed (`detected_at`).
+    `carried` is the part of `spent` whose runs are no longer remembered; `fired` and `credited` tell which rungs are behind it.
     """
 
     kind: ClockKind
@@ -75,13 +98,24 @@ class Clock(Frozen):
     started_at: datetime
     running_since: datetime | None = None
     spent: timedelta = NO_TIME
+    carried: timedelta = NO_TIME
+    runs: tuple[Run, ...] = ()
     deadline_at: datetime | None = None
+    at_risk_at: datetime | None = None
     holds: tuple[Hold, ...] = ()
     met_at: datetime | None = None
     breached_at: datetime | None = None
     detected_at: datetime | None = None
     cause: Cause | None = None
     ended_at: datetime | None = None
+    waived: bool = False
+    fired: tuple[Fired, ...] = ()
+    credited: int = 0
+
+    @model_serializer(mode="wrap")
+    def _only_what_differs(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        given = {name for name, info in type(self).model_fields.items() if getattr(self, name) != info.default}
+        return {name: value for name, value in serialise(self).items() if name in given}
 
     @property
     def left(self) -> timedelta:
@@ -124,8 +158,10 @@ def pause(clock: Clock, hold: Hold, at: datetime, tables: Timetables) -> Clock:
     holds = (*clock.holds, hold)
     if clock.running_since is None:
         return clock.moved(holds=holds)
-    clock = clock.moved(holds=holds, spent=elapsed(clock, at, tables), running_since=None)
-    return clock if clock.state is ClockState.BREACHED else clock.moved(state=ClockState.PAUSED, deadline_at=None)
+    clock = _halted(clock, at, tables).moved(holds=holds)
+    if clock.state is ClockState.BREACHED:
+        return clock
+    return clock.moved(state=ClockState.PAUSED, deadline_at=None, at_risk_at=None)
 
 
 def resume(clock: Clock, hold: Hold, at: datetime, tables: Timetables) -> Clock:
@@ -156,6 +192,7 @@ def breach(clock: Clock, detected_at: datetime) -> Clock:
         state=ClockState.BREACHED,
         breached_at=clock.deadline_at,
         detected_at=detected_at,
+        at_risk_at=None,
         cause=Cause.DEADLINE,
     )
 
@@ -165,6 +202,11 @@ def cancel(clock: Clock, at: datetime, tables: Timetables) -> Clock:
     if clock.state in OPEN:
         return _stopped(clock, at, tables).moved(state=ClockState.CANCELLED)
     return _stopped(clock, at, tables) if counting(clock) else clock
+
+
+def waive(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    """The promise is given up on purpose, while it is open; a broken one is waived as a record of its breach."""
+    return cancel(clock, at, tables).moved(waived=True) if clock.state in OPEN else clock
 
 
 def reopen(clock: Clock, at: datetime, tables: Timetables) -> Clock:
@@ -178,21 +220,40 @@ def retarget(clock: Clock, target: Target, at: datetime, tables: Timetables) -> 
     """Carry the elapsed business time to another target. Only an open clock changes: a recorded breach is never erased."""
     if clock.state not in OPEN or target == clock.target:
         return clock
-    spent = elapsed(clock, at, tables)
     running_since = at if clock.running_since else None
-    return _judged(clock.moved(target=target, spent=spent, running_since=running_since), at, tables)
+    return _judged(_halted(clock, at, tables).moved(target=target, running_since=running_since), at, tables)
 
 
-def recount(clock: Clock, spent: timedelta, at: datetime, tables: Timetables) -> Clock:
-    """The clock after its calendar was edited: `spent` is what its ended runs amount to now."""
-    return _judged(clock.moved(spent=spent), at, tables) if clock.state in OPEN else clock
+def recount(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    """The clock on its calendars as they are at `at`; the same clock when none of them was edited."""
+    if clock.state not in OPEN:
+        return clock
+    ended = (tables[run.calendar_id].between(run.since, run.until) for run in clock.runs)
+    spent = sum(ended, clock.carried)
+    due = tables[clock.target.calendar_id].after(clock.running_since, clock.left) if clock.running_since else None
+    if spent == clock.spent and due == clock.deadline_at:
+        return clock
+    return _judged(clock.moved(spent=spent), at, tables)
+
+
+def last_due(clock: Clock, tables: Timetables) -> datetime:
+    """The deadline; of a paused clock, the one that it would have kept had it not been paused last."""
+    if clock.deadline_at is not None:
+        return clock.deadline_at
+    since = clock.runs[-1].until if clock.runs else clock.started_at
+    return tables[clock.target.calendar_id].after(since, clock.left)
 
 
 def _judged(clock: Clock, at: datetime, tables: Timetables) -> Clock:
     """A clock whose promise was changed at `at`: due at another instant, or broken now, once, when no time is left."""
     if elapsed(clock, at, tables) > clock.target.duration:
         return clock.moved(
-            state=ClockState.BREACHED, deadline_at=at, breached_at=at, detected_at=at, cause=Cause.POLICY_CHANGE
+            state=ClockState.BREACHED,
+            deadline_at=at,
+            breached_at=at,
+            detected_at=at,
+            at_risk_at=None,
+            cause=Cause.POLICY_CHANGE,
         )
     return _run(clock, clock.running_since, tables) if clock.running_since else clock
 
@@ -200,9 +261,26 @@ def _judged(clock: Clock, at: datetime, tables: Timetables) -> Clock:
 def _run(clock: Clock, at: datetime, tables: Timetables) -> Clock:
     if clock.state is ClockState.BREACHED:
         return clock.moved(running_since=at)
-    due = tables[clock.target.calendar_id].after(at, clock.left)
-    return clock.moved(state=ClockState.RUNNING, running_since=at, deadline_at=due)
+    table = tables[clock.target.calendar_id]
+    due = table.after(at, clock.left)
+    safe = clock.target.duration * AT_RISK - clock.spent
+    at_risk_at = table.after(at, safe) if safe > NO_TIME else at
+    return clock.moved(state=ClockState.RUNNING, running_since=at, deadline_at=due, at_risk_at=at_risk_at)
+
+
+def _halted(clock: Clock, at: datetime, tables: Timetables) -> Clock:
+    """The clock with its run, if one goes on, ended at `at` and remembered."""
+    if clock.running_since is None:
+        return clock
+    spent, carried, runs = elapsed(clock, at, tables), clock.carried, clock.runs
+    if at > clock.running_since:
+        runs = (*runs, Run(since=clock.running_since, until=at, calendar_id=clock.target.calendar_id))
+    if len(runs) > MOST_RUNS:
+        oldest, *kept = runs
+        carried += tables[oldest.calendar_id].between(oldest.since, oldest.until)
+        runs = tuple(kept)
+    return clock.moved(spent=spent, carried=carried, runs=runs, running_since=None)
 
 
 def _stopped(clock: Clock, at: datetime, tables: Timetables) -> Clock:
-    return clock.moved(spent=elapsed(clock, at, tables), running_since=None, ended_at=at)
+    return _halted(clock, at, tables).moved(ended_at=at, at_risk_at=None, holds=())

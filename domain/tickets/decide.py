@@ -1,31 +1,42 @@
 """What each command does to a ticket: one pure function from state and command to decision."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, assert_never
 
 from pydantic import JsonValue
 
 from domain.customers import CHANNELS, Tier
-from domain.identity import SYSTEM, Actor
+from domain.identity import Actor
 from domain.process import (
-    Announcement,
     Change,
-    Channel,
     Command,
     DeadlineState,
     Decision,
     Forbidden,
     Invalid,
     NotFound,
-    Notice,
     Settlement,
     Stale,
     Wake,
 )
+from domain.sla.clocks import ClockState
+from domain.tickets import escalations
+from domain.tickets.clocks import adjust, answered, asked, begin, follow, recount, retarget
+from domain.tickets.draft import Draft, Event
+from domain.tickets.due import fall_due, promises
 from domain.tickets.lifecycle import FINAL, TicketFinal, deadlines, move, moved
-from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Surroundings, Ticket
+from domain.tickets.model import (
+    AddComment,
+    AdjustClock,
+    AnyCommand,
+    ChangeTicket,
+    CreateTicket,
+    Reapply,
+    Status,
+    Ticket,
+)
+from domain.tickets.surroundings import Surroundings
 
 PATCHED: Final = (
     "status",
@@ -47,51 +58,9 @@ CUSTOMER_PATCH: Final = frozenset({"status", "reason", "expected_versions", "typ
 """What a customer may send with PATCH: a move, and why."""
 
 
-@dataclass(frozen=True)
-class Event:
-    """When and by whom: `at` is the instant of the event itself, `now` that of the decision (never before `at`), aware UTC."""
-
-    at: datetime
-    now: datetime
-    actor: Actor = SYSTEM
-
-
-@dataclass
-class Draft:
-    """A decision in the making."""
-
-    ticket: Ticket
-    settled: list[Settlement] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
-
-    def settle(self, kind: str, cycle: int, state: Any, at: datetime) -> None:
-        self.settled.append(Settlement(kind=kind, cycle=cycle, state=state, settled_at=at))
-
-    def tell_customer(self, template: str, rung: str | None = None, **payload: Any) -> None:
-        self.notices.append(
-            Notice(
-                template=template,
-                recipient=self.ticket.customer_email,
-                rung=rung,
-                payload={"number": self.ticket.number, **payload},
-            )
-        )
-
-    def tell_assignee(self, template: str, actor: Actor, **payload: Any) -> None:
-        if self.ticket.assignee_id and self.ticket.assignee_id != actor.id:
-            self.notices.append(
-                Notice(
-                    template=template,
-                    recipient=str(self.ticket.assignee_id),
-                    channel=Channel.IN_APP,
-                    payload={"number": self.ticket.number, **payload},
-                )
-            )
-
-
 def decide(
     ticket: Ticket | None,
-    command: CreateTicket | ChangeTicket | AddComment | Wake,
+    command: AnyCommand,
     event: Event,
     around: Surroundings,
     ticket_id: Any,
@@ -105,21 +74,28 @@ def decide(
         if not isinstance(command, CreateTicket):
             raise NotFound("There is no such ticket.")
         return create(command, event, around, ticket_id)
-    draft = Draft(ticket)
+    draft = Draft(ticket, event, around)
+    if ticket.status not in FINAL:
+        recount(draft)
     match command:
         case Wake():
-            fall_due(draft, event.now, around, inclusive=True)
+            fall_due(draft, event.now, inclusive=True)
         case ChangeTicket():
-            admit(draft, event, around)
-            change(draft, command, event, around)
+            admit(draft)
+            change(draft, command)
         case AddComment():
-            admit(draft, event, around)
-            comment(draft, command, event, around)
+            comment(draft, command)
+        case AdjustClock():
+            admit(draft)
+            adjust(draft, command)
+        case Reapply():
+            admit(draft)
+            retarget(draft, event.at, reapply=True)
         case CreateTicket():
             raise TicketFinal(ticket.status) if ticket.status in FINAL else Invalid("The ticket exists already.")
         case _:
             assert_never(command)
-    return conclude(ticket, draft, event, around, command)
+    return conclude(ticket, draft, command)
 
 
 def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id: Any) -> Decision[Ticket]:
@@ -144,12 +120,15 @@ def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id:
         assignee_id=command.assignee_id,
         team_id=command.team_id,
         follow_up_of=command.follow_up_of,
+        acted_at=event.at if command.assignee_id else None,
         created_at=event.at,
         updated_at=event.at,
     )
-    draft = Draft(ticket)
-    draft.tell_assignee("ticket_assigned", event.actor)
-    return conclude(None, draft, event, around, command)
+    draft = Draft(ticket, event, around)
+    draft.tell_assignee("ticket_assigned")
+    begin(draft, event.at)
+    escalations.created(draft)
+    return conclude(None, draft, command)
 
 
 def take_in(command: CreateTicket, actor: Actor, around: Surroundings) -> None:
@@ -172,11 +151,11 @@ def take_in(command: CreateTicket, actor: Actor, around: Surroundings) -> None:
         raise Invalid("The tier has no such channel.", [error], allowedChannels=sorted(CHANNELS[tier]))
 
 
-def admit(draft: Draft, event: Event, around: Surroundings) -> None:
+def admit(draft: Draft) -> None:
     """Handle what fell due before the event; then refuse strangers, and everybody when the ticket is final."""
-    if not visible(draft.ticket, event.actor):
+    if not visible(draft.ticket, draft.event.actor):
         raise NotFound("There is no such ticket.")
-    fall_due(draft, event.at, around, inclusive=False)
+    fall_due(draft, draft.event.at, inclusive=False)
     if draft.ticket.status in FINAL:
         raise TicketFinal(draft.ticket.status)
 
@@ -189,68 +168,80 @@ def visible(ticket: Ticket, actor: Actor) -> bool:
     return of_account or ticket.customer_email.lower() == actor.email.lower()
 
 
-def fall_due(draft: Draft, until: datetime, around: Surroundings, *, inclusive: bool) -> None:
-    """Handle every deadline up to `until`, in order, each at its own instant; one may arm the next."""
-    while True:
-        due = next(iter(deadlines(draft.ticket, around.policy)), None)
-        if due is None or due.due_at > until or (due.due_at == until and not inclusive):
-            return
-        draft.settle(due.kind, due.cycle, DeadlineState.FIRED, due.due_at)
-        rung = f"{due.kind}/{due.cycle}"
-        match due.kind:
-            case "CUSTOMER_REMINDER":
-                draft.ticket = draft.ticket.model_copy(update={"reminded": True})
-                draft.tell_customer("customer_reminder", rung)
-            case "AUTO_RESOLVE":
-                draft.ticket = draft.ticket.model_copy(update=moved(draft.ticket, Status.RESOLVED, due.due_at))
-                draft.tell_customer("ticket_resolved", rung, automatic=True)
-            case "AUTO_CLOSE":
-                draft.ticket = draft.ticket.model_copy(update=moved(draft.ticket, Status.CLOSED, due.due_at))
-                draft.tell_customer("ticket_closed", rung, automatic=True)
-
-
-def change(draft: Draft, command: ChangeTicket, event: Event, around: Surroundings) -> None:
+def change(draft: Draft, command: ChangeTicket) -> None:
     """Apply a PATCH: fields first, then assignment (NEW becomes OPEN), then the move that it asks for."""
-    ticket = draft.ticket
-    if command.expected_versions is not None and ticket.version not in command.expected_versions:
-        raise Stale(currentVersion=ticket.version)
+    before, event = draft.ticket, draft.event
+    if command.expected_versions is not None and before.version not in command.expected_versions:
+        raise Stale(currentVersion=before.version)
     given = command.model_fields_set
     if not event.actor.staff and not given <= CUSTOMER_PATCH:
         raise Forbidden("Customers can only reopen or close a resolved ticket.")
-    known(command, around)
-    direct: dict[str, Any] = {name: getattr(command, name) for name in PATCHED if name in given and name != "status"}
-    ticket = ticket.model_copy(update=direct)
-    if ticket.assignee_id and ticket.status is Status.NEW:
-        ticket = ticket.model_copy(update=moved(ticket, Status.OPEN, event.at))
-    if command.status is not None:
-        ticket = move(ticket, command.status, event.at, event.actor)
-    before = draft.ticket
-    draft.ticket = ticket
-    if ticket.assignee_id != before.assignee_id:
-        draft.tell_assignee("ticket_assigned", event.actor)
-    tell_resolution(draft, before)
+    known(command, draft.around)
+    draft.set(**{name: getattr(command, name) for name in PATCHED if name in given and name != "status"})
+    if draft.ticket.assignee_id and before.status is Status.NEW:
+        draft.set(**moved(draft.ticket, Status.OPEN, event.at))
+    if (draft.ticket.severity, draft.ticket.sla_tier) != (before.severity, before.sla_tier):
+        retarget(draft, event.at)
+    if draft.ticket.assignee_id != before.assignee_id:
+        draft.set(acted_at=event.at)
+        draft.tell_assignee("ticket_assigned")
+    elif event.actor.id == before.assignee_id:
+        draft.set(acted_at=event.at)
+    enter(draft, command.status)
 
 
-def comment(draft: Draft, command: AddComment, event: Event, around: Surroundings) -> None:
+def enter(draft: Draft, status: Status | None) -> None:
+    """Move the ticket where the command asks; its clocks follow, and the customer hears of a resolution."""
+    before, event = draft.ticket, draft.event
+    if status is None:
+        return
+    draft.ticket = move(before, status, event.at, event.actor)
+    follow(draft, before, event.at)
+    if draft.ticket.status is before.status:
+        return
+    if draft.ticket.status is Status.RESOLVED:
+        draft.tell_customer("ticket_resolved")
+    if draft.ticket.reopens > before.reopens:
+        escalations.reopened(draft, event.at)
+
+
+def comment(draft: Draft, command: AddComment) -> None:
     """Take a comment. A public one by the customer ends the wait for them and reopens a resolved ticket."""
-    before = draft.ticket
-    actor = event.actor
+    event, actor = draft.event, draft.event.actor
+    if visible(draft.ticket, actor) and command.occurred_at and actor.staff and not command.internal:
+        # The reply was made before what fell due since; what it kept is not broken first.
+        at = occurred(command, draft.ticket, event)
+        fall_due(draft, at, inclusive=False)
+        answered(draft, at)
+    admit(draft)
     if not actor.staff and (command.internal or command.status or command.occurred_at):
         raise Forbidden("Customers can only write public comments.")
-    at = occurred(command, before, event)
-    if not command.internal and actor.staff:
-        draft.ticket = before.model_copy(update={"first_response_at": before.first_response_at or at})
-        draft.tell_customer("ticket_reply", commentId=str(command.comment_id))
-    if not actor.staff:
-        if before.status is Status.PENDING_CUSTOMER:
-            for promise in deadlines(before, around.policy):
-                draft.settle(promise.kind, promise.cycle, DeadlineState.MET, at)
-        if before.status in (Status.PENDING_CUSTOMER, Status.RESOLVED):
-            draft.ticket = draft.ticket.model_copy(update=moved(before, Status.OPEN, at))
-        draft.tell_assignee("customer_replied", actor, commentId=str(command.comment_id))
-    if command.status is not None:
-        draft.ticket = move(draft.ticket, command.status, event.at, actor)
-        tell_resolution(draft, before)
+    at = occurred(command, draft.ticket, event)
+    if actor.staff:
+        if not command.internal:
+            answered(draft, at)
+            draft.set(first_response_at=min(draft.ticket.first_response_at or at, at))
+            draft.tell_customer("ticket_reply", commentId=str(command.comment_id))
+        if actor.id == draft.ticket.assignee_id:
+            draft.set(acted_at=event.at)
+    else:
+        heard(draft, command, at)
+    enter(draft, command.status)
+
+
+def heard(draft: Draft, command: AddComment, at: datetime) -> None:
+    """The customer wrote: nobody waits for them any more, and an answer is owed."""
+    before = draft.ticket
+    if before.status is Status.PENDING_CUSTOMER:
+        for promise in deadlines(before, draft.around.policy):
+            draft.settle(promise.kind, promise.cycle, DeadlineState.MET, at)
+    if before.status in (Status.PENDING_CUSTOMER, Status.RESOLVED):
+        draft.set(**moved(before, Status.OPEN, at))
+        follow(draft, before, at)
+    asked(draft, at)
+    if draft.ticket.reopens > before.reopens:
+        escalations.reopened(draft, at)
+    draft.tell_assignee("customer_replied", commentId=str(command.comment_id))
 
 
 def occurred(command: AddComment, ticket: Ticket, event: Event) -> datetime:
@@ -267,12 +258,6 @@ def occurred(command: AddComment, ticket: Ticket, event: Event) -> datetime:
     return command.occurred_at
 
 
-def tell_resolution(draft: Draft, before: Ticket) -> None:
-    """Tell the customer that their ticket was resolved."""
-    if draft.ticket.status is Status.RESOLVED and before.status is not Status.RESOLVED:
-        draft.tell_customer("ticket_resolved")
-
-
 def known(command: CreateTicket | ChangeTicket, around: Surroundings) -> None:
     """Refuse an assignee or a team that the tenant does not have."""
     errors = []
@@ -284,11 +269,9 @@ def known(command: CreateTicket | ChangeTicket, around: Surroundings) -> None:
         raise Invalid("The command names somebody unknown.", errors)
 
 
-def conclude(
-    before: Ticket | None, draft: Draft, event: Event, around: Surroundings, command: Command
-) -> Decision[Ticket]:
+def conclude(before: Ticket | None, draft: Draft, command: Command) -> Decision[Ticket]:
     """Number the version, note what changed, and list what is open now."""
-    ticket = draft.ticket
+    ticket, event, around = draft.ticket, draft.event, draft.around
     moved = {name for name in PATCHED if before is None or getattr(before, name) != getattr(ticket, name)}
     was = before.model_dump(mode="json", include=moved) if before and moved else {}
     now = ticket.model_dump(mode="json", include=moved) if moved else {}
@@ -300,21 +283,32 @@ def conclude(
         ticket = ticket.model_copy(update={"version": ticket.version + 1})
     if before is not None and (changes or draft.notices or draft.ticket != before):
         ticket = ticket.model_copy(update={"updated_at": max(event.at, before.updated_at)})
-    if draft.settled:
-        ended: list[JsonValue] = [f"{promise.kind} #{promise.cycle} {promise.state}" for promise in draft.settled]
-        changes["promises"] = Change(after=ended)
-    open_now = () if ticket.status in FINAL else deadlines(ticket, around.policy)
+    draft.ticket = ticket
+    settled = (*draft.settled, *draft.ends_of_clocks(before))
+    announce(draft, before, command)
+    open_now = promises(ticket, around)
     return Decision(
         state=ticket,
         deadlines=open_now,
-        settled=tuple(draft.settled),
-        changes=changes,
+        settled=settled,
+        changes=changes | noted(draft, settled),
         notices=tuple(draft.notices),
-        announcements=(announced(before, ticket, command),),
+        announcements=tuple(draft.announcements),
         final=ticket.status in FINAL,
         details=describe(ticket, open_now),
         attributes=attributes(ticket),
     )
+
+
+def noted(draft: Draft, settled: Sequence[Settlement]) -> dict[str, Change]:
+    """What the history keeps beside the fields: promises that ended, clocks that moved, rules that fired, credits proposed."""
+    found: dict[str, list[JsonValue]] = {
+        "promises": [f"{promise.kind} #{promise.cycle} {promise.state}" for promise in settled],
+        "clocks": [clock.model_dump(mode="json") for clock in draft.touched.values()],
+        "escalations": draft.escalated,
+        "credits": draft.proposed,
+    }
+    return {name: Change(after=entries) for name, entries in found.items() if entries}
 
 
 def described(command: Any, around: Surroundings) -> Mapping[str, Change]:
@@ -324,17 +318,11 @@ def described(command: Any, around: Surroundings) -> Mapping[str, Change]:
     return {"description": Change(before=around.description, after=command.description)}
 
 
-def announced(before: Ticket | None, ticket: Ticket, command: Command) -> Announcement:
-    """What listeners are told of a decision; internal comments are the staff's own."""
+def announce(draft: Draft, before: Ticket | None, command: Command) -> None:
+    """Tell listeners of the decision itself; internal comments are the staff's own."""
     commented = isinstance(command, AddComment)
     happened = "created" if before is None else "commented" if commented else "updated"
-    return Announcement(
-        type=f"ticket.{happened}",
-        version=ticket.version,
-        internal=isinstance(command, AddComment) and command.internal,
-        account_id=ticket.account_id,
-        address=ticket.customer_email,
-    )
+    draft.announce(happened, internal=isinstance(command, AddComment) and command.internal)
 
 
 def describe(ticket: Ticket, open_now: tuple[Any, ...]) -> str:
@@ -352,4 +340,6 @@ def attributes(ticket: Ticket) -> dict[str, str | bool]:
         "SupSeverity": ticket.severity.value,
         "SupTier": ticket.sla_tier.value,
     }
+    if any(clock.state is ClockState.BREACHED for clock in ticket.clocks):
+        found["SupBreached"] = True
     return found | ({"SupAssignee": str(ticket.assignee_id)} if ticket.assignee_id else {})

@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from domain.customers import ContactChannel, Tier
 from domain.process import Command, Frozen, Wake
+from domain.sla.clocks import Clock, ClockKind, Fired
 
 
 class Status(StrEnum):
@@ -46,7 +47,9 @@ class Ticket(Frozen):
     """A ticket's state. Texts longer than a line stay in Postgres; instants are aware UTC.
 
     `version` moves when a field that can be patched has moved. `waits` and `resolutions` count how often the ticket began to
-    wait for its customer and was resolved: they are the cycles of its deadlines.
+    wait for its customer and was resolved: they are the cycles of its deadlines, as `escalations` and `credits` are of theirs.
+    `clocks` holds the latest cycle of each kind; `fired` the escalation rules that fired on no clock; `acted_at` is when its
+    assignee was given it or last did something.
     """
 
     id: UUID
@@ -76,7 +79,16 @@ class Ticket(Frozen):
     reminded: bool = False
     resolutions: int = 0
     reopens: int = 0
+    clocks: tuple[Clock, ...] = ()
+    fired: tuple[Fired, ...] = ()
+    acted_at: datetime | None = None
+    escalations: int = 0
+    credits: int = 0
     version: int = 1
+
+    def clock(self, kind: ClockKind) -> Clock | None:
+        """The latest clock of a kind, if there ever was one."""
+        return next((clock for clock in self.clocks if clock.kind is kind), None)
 
 
 class Policy(Frozen):
@@ -85,22 +97,6 @@ class Policy(Frozen):
     remind_after: timedelta = timedelta(days=3)
     resolve_after: timedelta = timedelta(days=7)
     reopen_grace: timedelta = timedelta(days=7)
-
-
-class Surroundings(Frozen):
-    """What a decision on a ticket reads beside its state, in its own transaction.
-
-    `number` and the account are read for a creation, the description so far for anything else; `assignee_known` and `team_known`
-    answer for the ids that the command names.
-    """
-
-    policy: Policy = Policy()
-    number: int = 0
-    description: str | None = None
-    account_id: UUID | None = None
-    account_tier: Tier | None = None
-    assignee_known: bool = True
-    team_known: bool = True
 
 
 class CreateTicket(Command):
@@ -157,5 +153,29 @@ class AddComment(Command):
     reason: str | None = None
 
 
-TicketCommand = Annotated[CreateTicket | ChangeTicket | AddComment | Wake, Field(discriminator="type")]
-TICKET_COMMAND: TypeAdapter[CreateTicket | ChangeTicket | AddComment | Wake] = TypeAdapter(TicketCommand)
+class ClockAction(StrEnum):
+    """What a lead can do to a clock by hand."""
+
+    PAUSE = "PAUSE"
+    RESUME = "RESUME"
+    WAIVE = "WAIVE"
+
+
+class AdjustClock(Command):
+    """Pause, resume or give up one promise, for a reason."""
+
+    type: Literal["clock"] = "clock"
+    kind: ClockKind
+    action: ClockAction
+    reason: str
+
+
+class Reapply(Command):
+    """Put the open clocks on the definitions of today; what was used up of them is carried over."""
+
+    type: Literal["reapply"] = "reapply"
+
+
+AnyCommand = CreateTicket | ChangeTicket | AddComment | AdjustClock | Reapply | Wake
+TicketCommand = Annotated[AnyCommand, Field(discriminator="type")]
+TICKET_COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(TicketCommand)

@@ -214,6 +214,9 @@ alter table support_tickets
 alter table support_tickets
     add column due_order timestamp with time zone generated always as
         (coalesce(least(overdue_since, next_deadline_at), '9999-12-31T00:00:00Z'::timestamptz)) stored not null;
+alter table notifications drop constraint ck_notifications_channel;
+alter table notifications add constraint ck_notifications_channel
+    check (channel in ('EMAIL','IN_APP','WEBHOOK','SLACK','PREFERRED'));
 create index ix_support_tickets_deadline on support_tickets (tenant_id, due_order, id);
 create index ix_support_tickets_standing on support_tickets (tenant_id, sla_standing, created_at desc, id desc)
     where sla_standing <> 'ok';

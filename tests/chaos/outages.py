@@ -26,12 +26,16 @@ SLOWEST_REFUSAL: Final = 10.0
 
 MOST_EVENTS: Final = 100
 
+WAITING: Final = ("CUSTOMER_REMINDER", "AUTO_RESOLVE")
+"""What a ticket that waits for its customer has promised; the reminder comes first."""
+
 LATEST: Final = "select snapshot from ticket_history where process_id = %s::uuid order by revision desc limit 1"
 REWRITE: Final = """
 with history as (
   update ticket_history set snapshot = %s::jsonb where process_id = %s::uuid and revision = %s returning process_id, snapshot
 ), ledger as (
   update deadlines d set due_at = d.due_at - %s from history h where d.process_id = h.process_id and d.state = 'ARMED'
+    and d.kind in ('CUSTOMER_REMINDER', 'AUTO_RESOLVE')
 )
 update support_tickets t set status_since = (h.snapshot->'state'->>'status_since')::timestamptz,
   next_deadline_at = (h.snapshot->>'wake_at')::timestamptz
@@ -171,16 +175,19 @@ async def waiting(desk: Desk, count: int) -> list[str]:
 async def replant(
     installation: Installation, client: Client, ticket: str, due: datetime, *, lost: bool = False
 ) -> None:
-    """Move a ticket's next deadline: its workflow starts again from its recorded outcome; `lost` leaves it without a timer."""
+    """Move a ticket's reminder: its workflow starts again from its recorded outcome; `lost` leaves it without a timer."""
     (row,) = await installation.rows(LATEST, ticket)
     snapshot = Snapshot.model_validate(row["snapshot"])
-    shift = snapshot.deadlines[0].due_at - due
+    shift = next(d.due_at for d in snapshot.deadlines if d.kind == WAITING[0]) - due
     state = snapshot.state or {}
     since = datetime.fromisoformat(state["status_since"]) - shift
     moved = snapshot.model_copy(
         update={
             "state": state | {"status_since": since.isoformat().replace("+00:00", "Z")},
-            "deadlines": tuple(d.model_copy(update={"due_at": d.due_at - shift}) for d in snapshot.deadlines),
+            "deadlines": tuple(
+                d.model_copy(update={"due_at": d.due_at - shift}) if d.kind in WAITING else d
+                for d in snapshot.deadlines
+            ),
             "wake_at": due,
         }
     )

@@ -162,13 +162,13 @@ def test_c28_a_holiday_declared_now_moves_the_deadline() -> None:
     assert clock.deadline_at == at("FRI 11:00")
     closed = (Holiday(date=date(2025, 6, 13)),)
     tables = {OFFICE: Timetable(Calendar(time_zone="UTC", week=WORKDAYS, holidays=closed))}
-    moved = clocks.recount(clock, NONE, at("THU 16:00"), tables)
+    moved = clocks.recount(clock, at("THU 16:00"), tables)
     assert moved.deadline_at == datetime(2025, 6, 16, 11, tzinfo=UTC)
 
 
 def test_an_hour_opened_in_hindsight_that_uses_up_the_target_breaks_it_now() -> None:
     tables = {OFFICE: TABLES[NIGHT_AND_DAY]}
-    moved = clocks.recount(resolution(240, "WED 16:00"), NONE, at("THU 09:00"), tables)
+    moved = clocks.recount(resolution(240, "WED 16:00"), at("THU 09:00"), tables)
     assert (moved.state, moved.cause, moved.breached_at) == (
         ClockState.BREACHED,
         Cause.POLICY_CHANGE,

@@ -7,7 +7,8 @@ from uuid import UUID
 from domain.customers import ContactChannel, Tier
 from domain.identity import Actor, Role
 from domain.process import Command, Deadline, Decision
-from domain.tickets.decide import Event, decide
+from domain.tickets.decide import decide
+from domain.tickets.draft import Event
 from domain.tickets.lifecycle import deadlines
 from domain.tickets.model import (
     AddComment,
@@ -17,9 +18,9 @@ from domain.tickets.model import (
     Priority,
     Severity,
     Status,
-    Surroundings,
     Ticket,
 )
+from domain.tickets.surroundings import Surroundings
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TICKET_ID = UUID("00000000-0000-8000-8000-000000000001")

@@ -25,12 +25,18 @@ from domain.identity import Actor, Role
 from domain.ids import workflow_id
 from domain.process import Command
 from domain.protocol import STATE_QUERY, WAKE_SIGNAL, Message, Receipt, Snapshot
-from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Ticket
+from domain.tickets.model import AddComment, AdjustClock, ChangeTicket, CreateTicket, Reapply, Status, Ticket
 from runtime.settings import APP_ROLE, Settings
 from tests import stack
 from worker import make_worker
 
-HANDLERS = {CreateTicket: "create", ChangeTicket: "change", AddComment: "comment"}
+HANDLERS = {
+    CreateTicket: "create",
+    ChangeTicket: "change",
+    AddComment: "comment",
+    AdjustClock: "clock",
+    Reapply: "reapply",
+}
 
 PEOPLE = {"agent": Role.AGENT, "lead": Role.LEAD, "customer": Role.CUSTOMER}
 
@@ -54,10 +60,13 @@ class Backstage:
             cursor = await connection.execute(query, values)
             return await cursor.fetchall() if cursor.description else []
 
-    async def desk(self) -> "Desk":
-        """A new tenant with its people."""
+    async def desk(self, *, promises: bool = False) -> "Desk":
+        """A new tenant with its people; it makes no promises about time unless asked to."""
         slug = f"desk-{uuid.uuid4().hex[:12]}"
         [tenant] = await self.rows("insert into tenants (slug, name) values (%s, %s) returning id", slug, slug)
+        if not promises:
+            for table in ("sla_definitions", "escalation_rules"):
+                await self.rows(f"update {table} set active = false where tenant_id = %s", tenant["id"])
         people = {}
         for name, role in PEOPLE.items():
             email = f"{name}@{slug}.example"

@@ -36,7 +36,7 @@ async def test_a_ticket_lives_from_the_guides_example_to_its_end(summit: dict[st
 
         tag = (await http.get(url, headers=customer)).headers["etag"]
         waiting = await http.patch(url, json={"status": "PENDING_CUSTOMER"}, headers=agent | {"If-Match": tag})
-        assert (waiting.status_code, waiting.json()["nextDeadlineKind"]) == (200, "CUSTOMER_REMINDER")
+        assert (waiting.status_code, waiting.json()["sla"]["nextKind"]) == (200, "FIRST_RESPONSE")
 
         replied = await http.post(url + "/comments", json={"body": f"It was {word}"}, headers=customer)
         assert (replied.status_code, replied.json()["ticketId"]) == (201, ticket["id"])

@@ -95,8 +95,8 @@ async def test_every_field_can_be_patched_and_the_answer_is_what_is_read(office:
 async def test_allowed_transitions_are_told_with_the_ticket(office: Office) -> None:
     ticket = await office.patched(await office.opened(), status="RESOLVED")
     assert ticket["allowedTransitions"] == ["OPEN", "CLOSED"]
-    assert ticket["nextDeadlineKind"] == "AUTO_CLOSE"
-    assert (await office.read(ticket))["nextDeadlineAt"] == ticket["nextDeadlineAt"]
+    assert ticket["sla"]["nextKind"] == "AUTO_CLOSE"
+    assert (await office.read(ticket))["sla"]["nextDeadlineAt"] == ticket["sla"]["nextDeadlineAt"]
 
 
 async def test_an_illegal_move_is_a_conflict_that_names_the_legal_ones(office: Office) -> None:
@@ -209,7 +209,7 @@ async def test_a_comment_leaves_the_version_and_a_moving_one_raises_it(office: O
     assert (await office.read(ticket))["version"] == 1
     await office.commented(ticket, status="PENDING_CUSTOMER")
     moved = await office.read(ticket)
-    assert (moved["version"], moved["status"], moved["nextDeadlineKind"]) == (
+    assert (moved["version"], moved["status"], moved["sla"]["nextKind"]) == (
         2,
         "PENDING_CUSTOMER",
         "CUSTOMER_REMINDER",
