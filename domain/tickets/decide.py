@@ -284,7 +284,7 @@ def conclude(before: Ticket | None, draft: Draft, command: Command) -> Decision[
     if before is not None and (changes or draft.notices or draft.ticket != before):
         ticket = ticket.model_copy(update={"updated_at": max(event.at, before.updated_at)})
     draft.ticket = ticket
-    settled = (*draft.settled, *draft.ends_of_clocks(before))
+    settled = tuple(sorted((*draft.ends_of_clocks(before), *draft.settled), key=lambda end: end.settled_at))
     announce(draft, before, command)
     open_now = promises(ticket, around)
     return Decision(

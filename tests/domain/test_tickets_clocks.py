@@ -1,0 +1,410 @@
+"""The clocks of a ticket follow what happens to it. Ids are those of the reference's cases (5c)."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from domain.process import Forbidden
+from domain.sla.clocks import Cause, ClockState
+from domain.sla.policy import SlaPolicy
+from domain.tickets.clocks import ClockStands, NoClock
+from domain.tickets.model import AdjustClock, ClockAction, Priority, Reapply, Severity, Status
+from tests.domain.promises import (
+    ALWAYS,
+    CALENDARS,
+    FIRST,
+    LAST,
+    LEAD,
+    NEXT,
+    OFFICE,
+    Life,
+    at_percent,
+    policy,
+    terms,
+    when,
+)
+from tests.domain.tickets import AGENT, CUSTOMER, reply
+
+USUAL = policy({FIRST: 60, LAST: 480})
+WITH_NEXT = policy({FIRST: 120, NEXT: 30, LAST: 480})
+
+
+def life(of: SlaPolicy = USUAL, at: str = "09:00", **fields: object) -> Life:
+    return Life.begun(terms(of), when(at), **fields)
+
+
+def test_a_ticket_begins_with_its_first_response_and_its_resolution() -> None:
+    one = life()
+    assert one.states() == {"FIRST_RESPONSE 1": "RUNNING", "RESOLUTION 1": "RUNNING"}
+    assert (one.clock(FIRST).deadline_at, one.clock(LAST).deadline_at) == (when("10:00"), when("17:00"))
+    dues = [(d.kind, d.cycle, d.due_at) for d in one.decisions[0].deadlines]
+    assert dues == [("FIRST_RESPONSE", 1, when("10:00")), ("RESOLUTION", 1, when("17:00"))]
+
+
+def test_a14_deadlines_are_local_to_the_customers_account() -> None:
+    nine_to_five = policy({FIRST: 120}, OFFICE)
+    at = when("20:00")
+    for home, due in (("America/Los_Angeles", when("22:00")), ("Australia/Sydney", when("00:00", 1))):
+        one = Life.begun(terms(nine_to_five, home), at)
+        assert one.clock(FIRST).deadline_at == due, home
+
+
+def test_a21_each_clock_counts_on_its_own_calendar() -> None:
+    one = life(policy({FIRST: 60, LAST: 600}, {FIRST: ALWAYS, LAST: OFFICE}), "16:30")
+    assert one.clock(FIRST).deadline_at == when("17:30")
+    assert one.clock(LAST).deadline_at == when("10:30", 2)
+
+
+def test_c1_a_pause_that_overlaps_no_business_time_moves_nothing() -> None:
+    one = life(policy({LAST: 480}, OFFICE))
+    one.move(Status.PENDING_CUSTOMER, when("17:00"))
+    one.ask(when("09:00", 1))
+    assert one.clock(LAST).deadline_at == when("09:00", 1)
+    assert one.clock(LAST).left == timedelta(0)
+
+
+def test_c2_a_pause_counts_where_it_overlaps_business_time() -> None:
+    one = life(policy({LAST: 480}, OFFICE))
+    one.move(Status.PENDING_CUSTOMER, when("16:00"))
+    one.ask(when("10:00", 1))
+    assert one.clock(LAST).deadline_at == when("11:00", 1)
+
+
+def test_c4_a_deadline_that_resumes_past_closing_rolls_to_the_next_opening() -> None:
+    one = life(policy({LAST: 480}, OFFICE), "13:00")
+    one.move(Status.PENDING_CUSTOMER, when("14:00"))
+    one.ask(when("16:00"))
+    assert one.clock(LAST).deadline_at == when("15:00", 1)
+    assert one.clock(LAST).at_risk_at == when("13:00", 1)
+
+
+def test_c6_a_pause_ends_where_waiting_for_the_customer_does() -> None:
+    one = life()
+    one.move(Status.PENDING_CUSTOMER, when("10:00"))
+    one.move(Status.PENDING_INTERNAL, when("11:00"))
+    one.move(Status.IN_PROGRESS, when("13:00"))
+    assert one.clock(LAST).deadline_at == when("18:00")
+
+
+def test_c7_a_pause_at_the_very_deadline_wins() -> None:
+    one = life()
+    one.answer(when("09:10"))
+    one.move(Status.PENDING_CUSTOMER, when("17:00"))
+    assert one.states()["RESOLUTION 1"] == "PAUSED"
+    one.wake(when("18:00"))
+    one.ask(when("19:00"))
+    assert one.states()["RESOLUTION 1"] == "RUNNING"
+    one.wake(when("19:00"))
+    assert (one.clock(LAST).state, one.clock(LAST).breached_at) == (ClockState.BREACHED, when("19:00"))
+
+
+def test_c7_a_resolution_at_the_instant_of_the_resumption_keeps_the_promise() -> None:
+    one = life()
+    one.move(Status.PENDING_CUSTOMER, when("17:00"))
+    one.ask(when("19:00"))
+    one.move(Status.RESOLVED, when("19:00"))
+    assert one.states()["RESOLUTION 1"] == "MET"
+
+
+def test_c8_a_pause_within_a_holiday_leaves_what_was_left() -> None:
+    closed = {"holidays": ({"date": "2026-03-03", "windows": ()},)}
+    calendars = {**CALENDARS, OFFICE: CALENDARS[OFFICE] | closed}
+    one = life(policy({LAST: 480}, OFFICE, calendars=calendars), "13:00")
+    one.move(Status.PENDING_CUSTOMER, when("10:00", 1))
+    one.ask(when("15:00", 1))
+    assert one.clock(LAST).deadline_at == when("13:00", 2)
+
+
+def test_c9_a_reply_at_the_very_deadline_keeps_the_promise() -> None:
+    one = life()
+    decision = one.answer(when("10:00"))
+    assert one.states()["FIRST_RESPONSE 1"] == "MET"
+    assert ("FIRST_RESPONSE", 1, "MET", when("10:00")) in [
+        (s.kind, s.cycle, s.state, s.settled_at) for s in decision.settled
+    ]
+
+
+def test_c10_a_reply_made_in_time_but_known_late_annuls_the_breach() -> None:
+    one = life(policy({FIRST: 60, LAST: 480}, rules=[at_percent(100)]))
+    one.live(when("10:00"))
+    assert one.states()["FIRST_RESPONSE 1"] == "BREACHED"
+    decision = one.answer(when("10:01:10"), by=LEAD, occurred_at=when("09:59:50"), reason="It came by mail.")
+    clock = one.clock(FIRST)
+    assert (clock.state, clock.met_at, clock.breached_at) == (ClockState.ANNULLED, when("09:59:50"), when("10:00"))
+    assert [s.state for s in decision.settled if s.kind == "FIRST_RESPONSE"] == ["MET"]
+    assert [template for template, _, _ in one.told()] == ["sla_breached", "sla_annulled"]
+    assert one.announced("sla_annulled") == 1
+
+
+def test_c10_before_anybody_noticed_there_is_no_breach_at_all() -> None:
+    one = life(policy({FIRST: 60, LAST: 480}, rules=[at_percent(100)]))
+    one.answer(when("10:01:10"), by=LEAD, occurred_at=when("09:59:50"), reason="It came by mail.")
+    assert one.states()["FIRST_RESPONSE 1"] == "MET"
+    assert one.told() == []
+    assert one.announced("sla_breached") == 0
+
+
+def test_a_reply_made_after_the_deadline_annuls_nothing() -> None:
+    one = life()
+    one.live(when("10:00"))
+    one.answer(when("10:30"), by=LEAD, occurred_at=when("10:00:01"), reason="It came by mail.")
+    assert (one.clock(FIRST).state, one.clock(FIRST).met_at) == (ClockState.BREACHED, when("10:00:01"))
+
+
+def test_c12_reopening_goes_on_with_what_was_left() -> None:
+    one = life(policy({LAST: 240}))
+    one.move(Status.RESOLVED, when("12:00"))
+    one.ask(when("12:00", 2))
+    clock = one.clock(LAST)
+    assert (clock.cycle, clock.state, clock.deadline_at) == (1, ClockState.RUNNING, when("13:00", 2))
+    assert [run.until for run in clock.runs] == [when("12:00")]
+
+
+def test_c13_c14_after_a_breach_reopening_begins_a_new_cycle() -> None:
+    one = life(policy({LAST: 240}))
+    one.live(when("13:00"))
+    one.move(Status.RESOLVED, when("14:00"))
+    assert one.clock(LAST).spent == timedelta(hours=5)
+    decision = one.ask(when("15:00", 1))
+    assert one.states() == {"RESOLUTION 2": "RUNNING"}
+    assert one.clock(LAST).deadline_at == when("19:00", 1)
+    assert [clock["cycle"] for clock in decision.changes["clocks"].after] == [2]
+
+
+def test_c16_a_thank_you_before_the_resolution_is_no_miss() -> None:
+    one = life(WITH_NEXT)
+    one.answer(when("09:10"))
+    one.ask(when("09:20"))
+    one.move(Status.RESOLVED, when("09:30"))
+    assert one.states()["NEXT_RESPONSE 1"] == "CANCELLED"
+
+
+def test_c17_a_silent_customer_escalates_nothing() -> None:
+    one = life(policy({FIRST: 60, NEXT: 30}, rules=[at_percent(50), at_percent(100)]))
+    one.answer(when("09:10"))
+    one.live(when("09:00", 2))
+    assert one.told() == []
+
+
+def test_c18_before_the_first_response_no_next_one_is_owed() -> None:
+    one = life(WITH_NEXT)
+    one.ask(when("09:10"))
+    assert one.ticket.clock(NEXT) is None
+    assert min(d.due_at for d in one.decisions[-1].deadlines) == when("11:00")
+
+
+def test_c19_the_first_reply_clears_the_first_response() -> None:
+    one = life(WITH_NEXT)
+    decision = one.answer(when("09:10"))
+    assert {d.kind for d in decision.deadlines} == {"RESOLUTION"}
+    again = one.answer(when("09:20"))
+    assert "clocks" not in again.changes
+
+
+def test_c20_a_reply_of_any_channel_reopens_and_owes_an_answer() -> None:
+    one = life(WITH_NEXT)
+    one.move(Status.RESOLVED, when("09:30"))
+    one.ask(when("10:00"))
+    assert one.ticket.status is Status.OPEN
+    assert one.clock(NEXT).deadline_at == when("10:30")
+
+
+def test_c22_waiting_for_the_customer_is_no_response() -> None:
+    one = life()
+    one.move(Status.PENDING_CUSTOMER, when("09:10"))
+    assert one.states() == {"FIRST_RESPONSE 1": "RUNNING", "RESOLUTION 1": "PAUSED"}
+    assert one.ticket.first_response_at is None
+
+
+@pytest.mark.parametrize(("command", "by"), [(reply(internal=True), AGENT), (reply(), CUSTOMER)])
+def test_c23_internal_notes_and_customers_satisfy_nothing(command: object, by: object) -> None:
+    one = life()
+    one.do(command, when("09:10"), by=by)  # type: ignore[arg-type]
+    assert one.states()["FIRST_RESPONSE 1"] == "RUNNING"
+
+
+SHARPER = policy({Severity.SEV3: {LAST: 240}, Severity.SEV1: {LAST: 15}})
+
+
+def test_c24_a_worse_severity_takes_its_shorter_target() -> None:
+    one = life(SHARPER, "10:00")
+    one.change(when("10:10"), severity=Severity.SEV1)
+    assert (one.clock(LAST).deadline_at, one.clock(LAST).cause) == (when("10:15"), None)
+
+
+def test_c24_one_that_leaves_no_time_breaks_the_promise_at_the_change() -> None:
+    rules = [at_percent(percent) for percent in (50, 75, 100)]
+    one = life(policy({Severity.SEV3: {LAST: 240}, Severity.SEV1: {LAST: 15}}, rules=rules), "10:00")
+    one.change(when("10:40"), severity=Severity.SEV1)
+    one.live(when("10:40"))
+    clock = one.clock(LAST)
+    assert (clock.state, clock.breached_at, clock.cause) == (ClockState.BREACHED, when("10:40"), Cause.POLICY_CHANGE)
+    assert [template for template, _, _ in one.told()] == ["sla_breached"]
+    assert one.announced("sla_breached") == 1
+
+
+def test_c26_a_change_while_paused_keeps_the_pause() -> None:
+    one = life(policy({Severity.SEV3: {LAST: 240}, Severity.SEV2: {LAST: 120}}))
+    one.move(Status.PENDING_CUSTOMER, when("10:00"))
+    one.change(when("10:30"), severity=Severity.SEV2)
+    assert one.states()["RESOLUTION 1"] == "PAUSED"
+    one.ask(when("11:00"))
+    assert one.clock(LAST).deadline_at == when("12:00")
+
+
+def test_c27_a_promise_no_longer_made_is_cancelled_and_alerts_stop() -> None:
+    rules = [at_percent(100, repeat={"every_minutes": 30, "times": 9})]
+    one = life(policy({FIRST: 60, LAST: 480}, rules=rules))
+    one.live(when("10:30"))
+    assert len(one.told()) == 2
+    one.terms = terms(policy({FIRST: 60}, rules=()))
+    one.do(Reapply(), when("10:40"), by=LEAD)
+    one.live(when("10:00", 3))
+    assert one.states() == {"FIRST_RESPONSE 1": "BREACHED", "RESOLUTION 1": "CANCELLED"}
+    assert len(one.told()) == 2
+
+
+def test_c28_a_holiday_declared_later_moves_the_deadline() -> None:
+    one = life(policy({LAST: 240}, OFFICE), "15:00")
+    assert one.clock(LAST).deadline_at == when("11:00", 1)
+    closed = {"holidays": ({"date": "2026-03-03", "windows": ()},)}
+    one.terms = terms(policy({LAST: 240}, OFFICE, calendars={**CALENDARS, OFFICE: CALENDARS[OFFICE] | closed}))
+    decision = one.wake(when("16:00"))
+    assert one.clock(LAST).deadline_at == when("11:00", 2)
+    assert [d.due_at for d in decision.deadlines] == [when("11:00", 2)]
+
+
+def test_an_edited_calendar_recounts_the_pauses_too() -> None:
+    one = life(policy({LAST: 480}, OFFICE))
+    one.move(Status.PENDING_CUSTOMER, when("13:00"))
+    one.ask(when("09:00", 1))
+    early = {"week": {"MON": (("09:00", "10:00"),), "TUE": (("09:00", "17:00"),), "WED": (("09:00", "17:00"),)}}
+    one.terms = terms(policy({LAST: 480}, OFFICE, calendars={**CALENDARS, OFFICE: CALENDARS[OFFICE] | early}))
+    one.wake(when("09:30", 1))
+    assert one.clock(LAST).spent == timedelta(hours=1)
+    assert one.clock(LAST).deadline_at == when("16:00", 1)
+
+
+def test_b10_without_an_edit_a_wake_changes_nothing() -> None:
+    one = life()
+    before = one.decisions[-1]
+    decision = one.wake(when("09:30"))
+    assert (decision.state, decision.deadlines) == (before.state, before.deadlines)
+
+
+def test_c29_nothing_chosen_means_the_defaults_and_never_no_promise() -> None:
+    one = life()
+    assert (one.ticket.priority, one.ticket.severity) == (Priority.MEDIUM, Severity.SEV3)
+    assert len(one.ticket.clocks) == 2
+
+
+def test_c30_another_team_starts_no_second_set_of_clocks() -> None:
+    one = life(policy({FIRST: 60, LAST: 480}, rules=[at_percent(50)]))
+    decision = one.change(when("09:10"), team_id=UUID(int=7))
+    assert "clocks" not in decision.changes
+    one.live(when("09:30"))
+    assert len(one.told()) == 1
+
+
+def test_d3_more_messages_move_no_clock_that_is_owed_already() -> None:
+    one = life(policy({FIRST: 60, NEXT: 30}, rules=[at_percent(100)]))
+    one.answer(when("09:10"))
+    one.ask(when("09:20"))
+    one.live(when("09:50"))
+    for minute in range(51, 56):
+        one.ask(when(f"09:{minute}"))
+    assert one.states()["NEXT_RESPONSE 1"] == "BREACHED"
+    assert len(one.told()) == 1
+
+
+def test_d2_a_second_wait_that_breaks_is_told_again() -> None:
+    one = life(policy({FIRST: 60, NEXT: 30}, rules=[at_percent(100)]))
+    one.answer(when("09:05"))
+    for hour in ("10", "15"):
+        one.ask(when(f"{hour}:00"))
+        one.live(when(f"{hour}:30"))
+        one.answer(when(f"{hour}:45"))
+    assert one.states()["NEXT_RESPONSE 2"] == "BREACHED"
+    assert [rung.split("/")[1:3] for _, _, rung in one.told() if rung] == [
+        ["NEXT_RESPONSE", "1"],
+        ["NEXT_RESPONSE", "2"],
+    ]
+
+
+def test_resolving_answers_the_first_response_too() -> None:
+    one = life()
+    one.move(Status.RESOLVED, when("09:30"))
+    assert one.states() == {"FIRST_RESPONSE 1": "MET", "RESOLUTION 1": "MET"}
+
+
+def test_cancelling_cancels_what_runs_and_keeps_what_broke() -> None:
+    one = life()
+    one.live(when("10:00"))
+    decision = one.move(Status.CANCELLED, when("11:00"))
+    assert one.states() == {"FIRST_RESPONSE 1": "BREACHED", "RESOLUTION 1": "CANCELLED"}
+    assert one.clock(FIRST).ended_at == when("11:00")
+    assert [(s.kind, s.state) for s in decision.settled] == [("RESOLUTION", "CANCELLED")]
+
+
+def test_a_worker_that_was_away_records_each_deadline_at_its_own_instant() -> None:
+    one = life()
+    decision = one.wake(when("18:30"))
+    broken = {clock.kind: (clock.breached_at, clock.detected_at) for clock in one.ticket.clocks}
+    assert broken == {FIRST: (when("10:00"), when("18:30")), LAST: (when("17:00"), when("18:30"))}
+    assert [(s.kind, s.state, s.settled_at) for s in decision.settled] == [
+        ("FIRST_RESPONSE", "MISSED", when("10:00")),
+        ("RESOLUTION", "MISSED", when("17:00")),
+    ]
+
+
+def adjustment(action: ClockAction, kind: object = LAST) -> AdjustClock:
+    return AdjustClock(kind=kind, action=action, reason="The customer moves house.")  # type: ignore[arg-type]
+
+
+def test_a_lead_pauses_and_resumes_by_hand_beside_the_customers_own_pause() -> None:
+    one = life()
+    one.do(adjustment(ClockAction.PAUSE), when("10:00"), by=LEAD)
+    one.move(Status.PENDING_CUSTOMER, when("11:00"))
+    one.ask(when("12:00"))
+    assert one.states()["RESOLUTION 1"] == "PAUSED"
+    one.do(adjustment(ClockAction.RESUME), when("13:00"), by=LEAD)
+    assert one.clock(LAST).deadline_at == when("20:00")
+
+
+def test_a_waived_promise_is_given_up_for_good() -> None:
+    one = life()
+    one.do(adjustment(ClockAction.WAIVE), when("10:00"), by=LEAD)
+    assert (one.clock(LAST).state, one.clock(LAST).waived) == (ClockState.CANCELLED, True)
+    one.move(Status.RESOLVED, when("11:00"))
+    one.ask(when("12:00"))
+    one.change(when("12:30"), severity=Severity.SEV1)
+    assert one.states()["RESOLUTION 1"] == "CANCELLED"
+
+
+def test_adjusting_takes_a_lead_and_a_clock_that_allows_it() -> None:
+    one = life(policy({FIRST: 60}))
+    with pytest.raises(Forbidden):
+        one.do(adjustment(ClockAction.PAUSE, FIRST), when("09:10"), by=AGENT)
+    with pytest.raises(NoClock):
+        one.do(adjustment(ClockAction.PAUSE), when("09:10"), by=LEAD)
+    with pytest.raises(ClockStands):
+        one.do(adjustment(ClockAction.RESUME, FIRST), when("09:10"), by=LEAD)
+    one.do(adjustment(ClockAction.PAUSE, FIRST), when("09:10"), by=LEAD)
+    with pytest.raises(ClockStands):
+        one.do(adjustment(ClockAction.PAUSE, FIRST), when("09:11"), by=LEAD)
+    one.do(adjustment(ClockAction.RESUME, FIRST), when("09:20"), by=LEAD)
+    one.live(when("10:10"))
+    with pytest.raises(ClockStands) as refused:
+        one.do(adjustment(ClockAction.WAIVE, FIRST), when("10:11"), by=LEAD)
+    assert refused.value.extra["breachId"]
+
+
+def test_reapplying_carries_the_elapsed_time_to_the_new_version() -> None:
+    one = life()
+    one.terms = terms(policy({FIRST: 30, LAST: 600}, version=2))
+    one.wake(when("09:05"))
+    assert one.clock(LAST).target.version == 1
+    one.do(Reapply(), when("09:10"), by=LEAD)
+    assert (one.clock(FIRST).deadline_at, one.clock(LAST).deadline_at) == (when("09:30"), when("19:00"))
+    assert one.clock(LAST).target.version == 2
