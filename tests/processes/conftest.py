@@ -26,3 +26,9 @@ async def stage(postgres_superuser: PostgresSettings, temporal_env: WorkflowEnvi
 async def desk(stage: Backstage) -> Desk:
     """A tenant with an agent, a lead, a customer and a team."""
     return await stage.desk()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def promising(stage: Backstage) -> Desk:
+    """The same, with the promises and rules that every tenant begins with."""
+    return await stage.desk(promises=True)

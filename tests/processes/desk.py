@@ -156,6 +156,18 @@ class Desk:
             await made.move(status)
         return made
 
+    async def account(self, monthly_fee: int, tier: str = "PREMIUM") -> None:
+        """Give the customers an account that pays something."""
+        domain = self.people["customer"].email.rpartition("@")[2]
+        [account] = await self.stage.rows(
+            "insert into customer_accounts (tenant_id, name, tier, monthly_fee) values (%s, 'Acme', %s, %s) returning id",
+            *(self.tenant_id, tier, monthly_fee),
+        )
+        await self.stage.rows(
+            "insert into account_domains (tenant_id, domain, account_id) values (%s, %s, %s)",
+            *(self.tenant_id, domain, account["id"]),
+        )
+
     async def set_policy(self, **columns: int) -> None:
         """Change the tenant's settings, in minutes."""
         for column, minutes in columns.items():
