@@ -125,6 +125,7 @@ class Rule(Frozen):
     """One escalation rule as a decision reads it."""
 
     id: UUID
+    version: int = 1
     name: str
     trigger: Trigger
     condition: Condition = Condition()
