@@ -19,6 +19,7 @@ from api.metrics import Metrics
 from api.middleware import Edge
 from api.records import Answered, on_answered
 from api.services import make_services
+from api.sla import calendars as sla_calendars
 from db.engine import make_engine
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -34,6 +35,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     customers.router,
     tickets.router,
     promises.router,
+    sla_calendars.router,
     tenant_settings.router,
 )
 """Every area's routes, with their whole paths."""

@@ -40,6 +40,15 @@ EXAMPLES: Final = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 4}
 QUIET: Final = {"deadline": None, "database": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
+async def a_calendar(api: Front) -> dict[str, Any]:
+    """A calendar that nobody uses."""
+    return {"name": uuid.uuid4().hex, "week": {"MON": [["09:00", "17:00"]]}}
+
+
+RECORDS: Final = {"calendar_id": ("/api/sla/calendars", a_calendar)}
+"""What is made anew for the calls on one, since they may end it."""
+
+
 @dataclass(frozen=True)
 class Contract:
     """What the document says, and the API that it speaks of."""
@@ -60,6 +69,9 @@ class Contract:
                 "description": "It answers 403.",
             }
             return {"ticket_id": (await self.api.created("customer", "/api/tickets", ticket))["id"]}
+        for name, (collection, body) in RECORDS.items():
+            if f"{{{name}}}" in path:
+                return {name: (await self.api.created("lead", collection, await body(self.api)))["id"]}
         known = {
             "account_id": str(self.api.seed.accounts[Tier.ENTERPRISE]),
             "team_id": str(self.api.seed.teams["Engineering"]),
