@@ -20,6 +20,7 @@ from api.middleware import Edge
 from api.records import Answered, on_answered
 from api.services import make_services
 from api.sla import calendars as sla_calendars
+from api.sla import definitions as sla_definitions
 from db.engine import make_engine
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -36,6 +37,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
     promises.router,
     sla_calendars.router,
+    sla_definitions.router,
     tenant_settings.router,
 )
 """Every area's routes, with their whole paths."""

@@ -21,6 +21,8 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("POST", "/api/tickets/{ticket_id}/comments"): {"body": "Mine now"},
     ("PUT", "/api/sla/calendars/{calendar_id}"): {"name": "Mine now", "week": {"MON": [["09:00", "17:00"]]}},
     ("DELETE", "/api/sla/calendars/{calendar_id}"): {},
+    ("PUT", "/api/sla/definitions/{definition_id}"): {"targetMinutes": 1, "calendarId": some_id()},
+    ("DELETE", "/api/sla/definitions/{definition_id}"): {},
 }
 """A good body for each write to a thing; a new route adds its own."""
 
@@ -35,7 +37,7 @@ def at(path: str, things: dict[str, str]) -> str:
     return path.format(**things)
 
 
-RECORDS: Final = {"calendar_id": "/api/sla/calendars"}
+RECORDS: Final = {"calendar_id": "/api/sla/calendars", "definition_id": "/api/sla/definitions"}
 """Things that every tenant begins with, and where they are listed."""
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *RECORDS)}
