@@ -53,9 +53,19 @@ async def a_definition(api: Front) -> dict[str, Any]:
     return {**promise, "targetMinutes": 60, "calendarId": calendar["id"]}
 
 
+async def a_rule(api: Front) -> dict[str, Any]:
+    """A rule that no ticket meets."""
+    return {
+        "name": uuid.uuid4().hex,
+        "trigger": {"type": "REOPENED", "count": 100},
+        "actions": [{"type": "WEBHOOK"}],
+    }
+
+
 RECORDS: Final = {
     "calendar_id": ("/api/sla/calendars", a_calendar),
     "definition_id": ("/api/sla/definitions", a_definition),
+    "rule_id": ("/api/escalation-rules", a_rule),
 }
 """What is made anew for the calls on one, since they may end it."""
 

@@ -23,6 +23,8 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("DELETE", "/api/sla/calendars/{calendar_id}"): {},
     ("PUT", "/api/sla/definitions/{definition_id}"): {"targetMinutes": 1, "calendarId": some_id()},
     ("DELETE", "/api/sla/definitions/{definition_id}"): {},
+    ("PATCH", "/api/escalation-rules/{rule_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/escalation-rules/{rule_id}"): {},
 }
 """A good body for each write to a thing; a new route adds its own."""
 
@@ -37,7 +39,11 @@ def at(path: str, things: dict[str, str]) -> str:
     return path.format(**things)
 
 
-RECORDS: Final = {"calendar_id": "/api/sla/calendars", "definition_id": "/api/sla/definitions"}
+RECORDS: Final = {
+    "calendar_id": "/api/sla/calendars",
+    "definition_id": "/api/sla/definitions",
+    "rule_id": "/api/escalation-rules",
+}
 """Things that every tenant begins with, and where they are listed."""
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *RECORDS)}

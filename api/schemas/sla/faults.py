@@ -1,10 +1,10 @@
 """What the domain finds wrong with a field, told together with what pydantic finds wrong with the others."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
-from pydantic import ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import ValidationError, ValidatorFunctionWrapHandler
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 
 class Fault(Protocol):
@@ -36,3 +36,16 @@ def refuse(found: Iterable[Fault], within: str = "") -> None:
     ]
     if errors:
         raise ValidationError.from_exception_data("faults", errors)
+
+
+def without_tag(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """A member of a tagged union. Pydantic names the tag in the place of a fault, where no JSON pointer could go."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        raise ValidationError.from_exception_data("union", [_untagged(each) for each in error.errors()]) from None
+
+
+def _untagged(error: ErrorDetails) -> InitErrorDetails:
+    same = PydanticCustomError(error["type"], "{detail}", {"detail": error["msg"]})
+    return InitErrorDetails(type=same, loc=error["loc"][1:], input=None)
