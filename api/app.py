@@ -21,7 +21,7 @@ from api.records import Answered, on_answered
 from api.services import make_services
 from api.sla import calendars as sla_calendars
 from api.sla import definitions as sla_definitions
-from api.sla import escalation
+from api.sla import escalation, preview
 from db.engine import make_engine
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -40,6 +40,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     sla_calendars.router,
     sla_definitions.router,
     escalation.router,
+    preview.router,
     tenant_settings.router,
 )
 """Every area's routes, with their whole paths."""

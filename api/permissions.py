@@ -49,6 +49,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("PUT", "/api/sla/definitions/{definition_id}"): Role.LEAD,
     ("DELETE", "/api/sla/definitions/{definition_id}"): Role.LEAD,
     ("GET", "/api/sla/definitions/{definition_id}/versions"): Role.AGENT,
+    ("POST", "/api/sla/preview"): Role.AGENT,
     ("POST", "/api/escalation-rules"): Role.LEAD,
     ("GET", "/api/escalation-rules"): Role.AGENT,
     ("GET", "/api/escalation-rules/{rule_id}"): Role.AGENT,
