@@ -183,12 +183,22 @@ def _action_faults(rule: Rule) -> Iterator[Fault]:
                 yield Fault(pointer=f"{pointer}/role", code="missing", detail="names the role to notify")
             case Notify(to="ROLE", role=Role.CUSTOMER):
                 yield Fault(pointer=f"{pointer}/role", code="role", detail="must be a role of the staff")
+            case Notify():
+                yield from _beside_the_point(action, pointer)
             case Reassign(assignee_id=None, team_id=None):
                 yield Fault(pointer=pointer, code="missing", detail="names an assignee, a team, or both")
             case Raise(priority=None, severity=None):
                 yield Fault(pointer=pointer, code="missing", detail="names a priority, a severity, or both")
             case _:
                 pass
+
+
+def _beside_the_point(action: Notify, pointer: str) -> Iterator[Fault]:
+    """What a notification names and does not use; whoever wrote it meant something else."""
+    if action.id is not None and action.to not in ("USER", "TEAM"):
+        yield Fault(pointer=f"{pointer}/id", code="unused", detail="is taken by USER and TEAM only")
+    if action.role is not None and action.to != "ROLE":
+        yield Fault(pointer=f"{pointer}/role", code="unused", detail="is taken by ROLE only")
 
 
 def _repeat_faults(repeat: Repeat | None) -> Iterator[Fault]:

@@ -1,7 +1,7 @@
 """Business calendars on the wire."""
 
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -11,6 +11,8 @@ from api.schemas.sla.faults import refuse
 from api.schemas.sla.versions import Version
 from domain.sla.calendars import DAYS, Calendar, Holiday, Weekday, faults
 from runtime.holidays import public_holidays
+
+T = TypeVar("T")
 
 Hours = Annotated[
     list[tuple[str, str]],
@@ -106,6 +108,11 @@ class InlineCalendar(CalendarFields):
     name: Line | None = None
 
 
+def monday_first(week: dict[Weekday, T]) -> dict[Weekday, T]:
+    """The days in their order, which the database does not keep."""
+    return {day: week[day] for day in DAYS if day in week}
+
+
 class HolidayView(View):
     """A date with hours of its own."""
 
@@ -118,6 +125,6 @@ class CalendarView(Version):
 
     name: str
     time_zone: str | None
-    week: dict[Weekday, list[tuple[str, str]]]
+    week: Annotated[dict[Weekday, list[tuple[str, str]]], AfterValidator(monday_first)]
     holidays: list[HolidayView]
     country: str | None
