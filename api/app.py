@@ -19,6 +19,9 @@ from api.metrics import Metrics
 from api.middleware import Edge
 from api.records import Answered, on_answered
 from api.services import make_services
+from api.sla import calendars as sla_calendars
+from api.sla import definitions as sla_definitions
+from api.sla import escalation, preview
 from db.engine import make_engine
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -34,6 +37,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     customers.router,
     tickets.router,
     promises.router,
+    sla_calendars.router,
+    sla_definitions.router,
+    escalation.router,
+    preview.router,
     tenant_settings.router,
 )
 """Every area's routes, with their whole paths."""

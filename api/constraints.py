@@ -23,6 +23,13 @@ class DomainTaken(Conflict):
         )
 
 
+class NameTaken(Conflict):
+    """Another one in force has the name."""
+
+    def __init__(self) -> None:
+        super().__init__("Another one in force has this name.", errors=[_error("/name", "taken", "is taken")])
+
+
 class UnknownReference(Invalid):
     """Fields name what does not exist, or not for this caller."""
 
@@ -52,6 +59,7 @@ def _unknown(pointer: str) -> Callable[[], Refusal]:
 CONSTRAINTS: Final[Mapping[str, Callable[[], Refusal]]] = {
     "uq_users_tenant_id_lower_email": EmailTaken,
     "pk_account_domains": DomainTaken,
+    "uq_sla_calendars_name": NameTaken,
     "ck_users_account": AccountOfStaff,
     "fk_users_tenant_id_account_id": _unknown("/accountId"),
     "fk_teams_tenant_id_lead_id": _unknown("/leadId"),

@@ -121,6 +121,7 @@ DETAILS: Final[Mapping[str, str]] = {
     "model_attributes_type": "The body must be a JSON object, sent as application/json.",
     "string_unicode": "must not contain lone surrogates",
     "union_tag_invalid": "is none of the known kinds",
+    "union_tag_not_found": "must be an object that names its kind in `type`",
     "uuid_parsing": "must be a UUID",
 }
 """Messages of pydantic's that repeat the input, or that say too little."""

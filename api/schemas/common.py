@@ -157,6 +157,14 @@ Money = Annotated[
 ]
 """An amount, exact; read as a string or a number, written as a string."""
 
+Percent = Annotated[
+    Decimal,
+    BeforeValidator(_decimal_text),
+    Field(gt=0, le=100, max_digits=6, decimal_places=3, allow_inf_nan=False),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
+]
+"""A share of a hundred, exact; read as a string or a number, written as a string."""
+
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 """An ISO 4217 code."""
 

@@ -6,9 +6,10 @@ from datetime import date
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from domain.customers import time_zone
-from domain.process import Frozen, Invalid
+from domain.process import Conflict, Frozen, Invalid
 
 DAY_MINUTES: Final = 1440
 MOST_WINDOWS: Final = 24
@@ -53,6 +54,13 @@ class Calendar(Frozen):
     week: dict[Weekday, Hours]
     holidays: tuple[Holiday, ...] = ()
     country: str | None = None
+
+
+class CalendarInUse(Conflict):
+    """Definitions in force count their time on the calendar. `definitions` names them."""
+
+    def __init__(self, definitions: Sequence[UUID]) -> None:
+        super().__init__("Definitions in force count their time on this calendar.", definitions=list(definitions))
 
 
 class Window(NamedTuple):

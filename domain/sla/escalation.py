@@ -1,6 +1,7 @@
 """Escalation rules: what triggers them, which tickets they concern, what they do, and what makes one unfit."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from pydantic import Field
 
 from domain.customers import Tier
 from domain.identity import Role
-from domain.process import Frozen
+from domain.process import Conflict, Frozen, Invalid
 from domain.sla.clocks import ClockKind
 from domain.tickets.model import Priority, Severity, Ticket
 
@@ -182,12 +183,22 @@ def _action_faults(rule: Rule) -> Iterator[Fault]:
                 yield Fault(pointer=f"{pointer}/role", code="missing", detail="names the role to notify")
             case Notify(to="ROLE", role=Role.CUSTOMER):
                 yield Fault(pointer=f"{pointer}/role", code="role", detail="must be a role of the staff")
+            case Notify():
+                yield from _beside_the_point(action, pointer)
             case Reassign(assignee_id=None, team_id=None):
                 yield Fault(pointer=pointer, code="missing", detail="names an assignee, a team, or both")
             case Raise(priority=None, severity=None):
                 yield Fault(pointer=pointer, code="missing", detail="names a priority, a severity, or both")
             case _:
                 pass
+
+
+def _beside_the_point(action: Notify, pointer: str) -> Iterator[Fault]:
+    """What a notification names and does not use; whoever wrote it meant something else."""
+    if action.id is not None and action.to not in ("USER", "TEAM"):
+        yield Fault(pointer=f"{pointer}/id", code="unused", detail="is taken by USER and TEAM only")
+    if action.role is not None and action.to != "ROLE":
+        yield Fault(pointer=f"{pointer}/role", code="unused", detail="is taken by ROLE only")
 
 
 def _repeat_faults(repeat: Repeat | None) -> Iterator[Fault]:
@@ -204,11 +215,7 @@ def loop(rules: Iterable[Rule]) -> list[Rule]:
     handing = [rule for rule in rules if isinstance(rule.trigger, Silence) and any(_targets(rule))]
     # A rule alone hands over to the same people again, which begins nothing.
     after = {rule.id: [other for other in handing if other is not rule and _reaches(rule, other)] for rule in handing}
-    for rule in handing:
-        found = _round_trip(rule, rule, after, ())
-        if found:
-            return found
-    return []
+    return next(filter(None, (_round_trip(rule, after) for rule in handing)), [])
 
 
 def _targets(rule: Rule) -> Iterator[Reassign]:
@@ -225,11 +232,46 @@ def _reaches(rule: Rule, other: Rule) -> bool:
     return True
 
 
-def _round_trip(start: Rule, rule: Rule, after: Mapping[UUID, list[Rule]], path: tuple[Rule, ...]) -> list[Rule]:
-    path = (*path, rule)
-    for following in after[rule.id]:
-        if following.id == start.id:
-            return list(path)
-        if following not in path and (found := _round_trip(start, following, after, path)):
-            return found
+def _round_trip(start: Rule, after: Mapping[UUID, list[Rule]]) -> list[Rule]:
+    """The shortest way back to a rule, each rule looked at once: dense rules have more ways than could be walked."""
+    ways: dict[UUID, list[Rule]] = {start.id: [start]}
+    waiting = deque(ways.values())
+    while waiting:
+        way = waiting.popleft()
+        for following in after[way[-1].id]:
+            if following.id == start.id:
+                return way
+            if following.id not in ways:
+                ways[following.id] = [*way, following]
+                waiting.append(ways[following.id])
     return []
+
+
+MOST_RULES: Final = 100
+"""Each decision on a ticket reads them all."""
+
+
+class TooManyRules(Conflict):
+    """There are as many escalation rules in force as a tenant can have."""
+
+    def __init__(self) -> None:
+        super().__init__(f"A tenant has at most {MOST_RULES} escalation rules in force; end one first.")
+
+
+class RulesLoop(Invalid):
+    """Escalation rules would hand a silent ticket round for ever. `rules` names them in order."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        names = " → ".join(f"“{rule.name}”" for rule in (*rules, rules[0]))
+        error = {"pointer": "/actions", "code": "loop", "detail": f"hands the ticket round for ever: {names}"}
+        super().__init__(
+            f"A silent ticket would go round for ever: {names}.", [error], rules=[rule.id for rule in rules]
+        )
+
+
+def fit_together(rules: Sequence[Rule]) -> None:
+    """Refuse rules that cannot be in force at the same time. Raises TooManyRules, RulesLoop."""
+    if len(rules) > MOST_RULES:
+        raise TooManyRules
+    if found := loop(rules):
+        raise RulesLoop(found)

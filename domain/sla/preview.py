@@ -59,6 +59,15 @@ class BadPauses(Invalid):
         super().__init__("The pauses contradict each other.", errors)
 
 
+class TooFar(Invalid):
+    """So much business time does not pass on this calendar within ten years."""
+
+    def __init__(self) -> None:
+        detail = "does not pass on this calendar within ten years"
+        error = {"pointer": "/targetMinutes", "code": "out_of_reach", "detail": detail}
+        super().__init__("So much business time does not pass within ten years.", [error])
+
+
 def segments(stretches: Iterable[Stretch]) -> Iterator[Segment]:
     """The stretches cut where the calendar opens and closes."""
     for since, until, running, table in stretches:

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +41,35 @@ EXAMPLES: Final = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 4}
 QUIET: Final = {"deadline": None, "database": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
+async def a_calendar(api: Front) -> dict[str, Any]:
+    """A calendar that nobody uses."""
+    return {"name": uuid.uuid4().hex, "week": {"MON": [["09:00", "17:00"]]}}
+
+
+async def a_definition(api: Front) -> dict[str, Any]:
+    """A promise that no ticket of the other tests is held to, because it is off unless defined."""
+    calendar = await api.created("lead", "/api/sla/calendars", await a_calendar(api))
+    promise = {"tier": "BASIC", "severity": "SEV4", "kind": "NEXT_RESPONSE"}
+    return {**promise, "targetMinutes": 60, "calendarId": calendar["id"]}
+
+
+async def a_rule(api: Front) -> dict[str, Any]:
+    """A rule that no ticket meets."""
+    return {
+        "name": uuid.uuid4().hex,
+        "trigger": {"type": "REOPENED", "count": 100},
+        "actions": [{"type": "WEBHOOK"}],
+    }
+
+
+RECORDS: Final = {
+    "calendar_id": ("/api/sla/calendars", a_calendar),
+    "definition_id": ("/api/sla/definitions", a_definition),
+    "rule_id": ("/api/escalation-rules", a_rule),
+}
+"""What is made anew for the calls on one, since they may end it."""
+
+
 @dataclass(frozen=True)
 class Contract:
     """What the document says, and the API that it speaks of."""
@@ -60,6 +90,9 @@ class Contract:
                 "description": "It answers 403.",
             }
             return {"ticket_id": (await self.api.created("customer", "/api/tickets", ticket))["id"]}
+        for name, (collection, body) in RECORDS.items():
+            if f"{{{name}}}" in path:
+                return {name: (await self.api.created("lead", collection, await body(self.api)))["id"]}
         known = {
             "account_id": str(self.api.seed.accounts[Tier.ENTERPRISE]),
             "team_id": str(self.api.seed.teams["Engineering"]),
@@ -113,10 +146,23 @@ def explorable(document: dict[str, Any]) -> Any:
     return schemathesis.openapi.from_dict(document)
 
 
+async def in_force(api: Front) -> dict[str, None]:
+    """Where each record is that rules tickets; definitions come before the calendars that they name."""
+    found = {}
+    for collection, _ in reversed(RECORDS.values()):
+        records = (await api.call("lead", "GET", collection, params={"limit": 100})).json()["data"]
+        found.update({f"{collection}/{record['id']}": None for record in records})
+    return found
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def contract(playground: Front) -> Contract:
-    """The document as the API gives it out."""
-    return Contract(playground, explorable(playground.app.openapi()), asyncio.get_running_loop())
+async def contract(playground: Front) -> AsyncIterator[Contract]:
+    """The document as the API gives it out; what is made up here rules no other test's tickets."""
+    before = await in_force(playground)
+    yield Contract(playground, explorable(playground.app.openapi()), asyncio.get_running_loop())
+    for path in await in_force(playground):
+        if path not in before:
+            assert (await playground.call("lead", "DELETE", path)).status_code == 204
 
 
 # Schemathesis itself draws from `random` when it makes forms.

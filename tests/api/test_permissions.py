@@ -19,6 +19,12 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("PATCH", "/api/customers/accounts/{account_id}"): {"name": "Mallory Inc."},
     ("PATCH", "/api/tickets/{ticket_id}"): {"subject": "Mine now"},
     ("POST", "/api/tickets/{ticket_id}/comments"): {"body": "Mine now"},
+    ("PUT", "/api/sla/calendars/{calendar_id}"): {"name": "Mine now", "week": {"MON": [["09:00", "17:00"]]}},
+    ("DELETE", "/api/sla/calendars/{calendar_id}"): {},
+    ("PUT", "/api/sla/definitions/{definition_id}"): {"targetMinutes": 1, "calendarId": some_id()},
+    ("DELETE", "/api/sla/definitions/{definition_id}"): {},
+    ("PATCH", "/api/escalation-rules/{rule_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/escalation-rules/{rule_id}"): {},
 }
 """A good body for each write to a thing; a new route adds its own."""
 
@@ -33,7 +39,14 @@ def at(path: str, things: dict[str, str]) -> str:
     return path.format(**things)
 
 
-NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id")}
+RECORDS: Final = {
+    "calendar_id": "/api/sla/calendars",
+    "definition_id": "/api/sla/definitions",
+    "rule_id": "/api/escalation-rules",
+}
+"""Things that every tenant begins with, and where they are listed."""
+
+NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *RECORDS)}
 
 
 async def theirs(api: Front) -> dict[str, str]:
@@ -44,7 +57,14 @@ async def theirs(api: Front) -> dict[str, str]:
         "team_id": str(api.seed.teams["Engineering"]),
         "account_id": str(api.seed.accounts[Tier.ENTERPRISE]),
         "ticket_id": (await api.created("agent", "/api/tickets", ticket))["id"],
+        **{name: await first(api, path) for name, path in RECORDS.items()},
     }
+
+
+async def first(api: Front, path: str) -> str:
+    """One of the records of a list."""
+    record: str = (await api.call("admin", "GET", path)).json()["data"][0]["id"]
+    return record
 
 
 @pytest.mark.parametrize("route", [route for route, least in LEAST_ROLE.items() if least is not PUBLIC], ids=" ".join)

@@ -1,32 +1,61 @@
 """A tenant's policy as the worker reads it: what each tenant begins with, and when there is something new to read."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
+from psycopg import sql
 from psycopg.rows import dict_row
 
-from cli.demo import DemoSeed
 from db.sla.policies import POLICY
+from domain.customers import Tier
 from domain.sla.calendars import Calendar
+from domain.sla.clocks import ClockKind, Target
+from domain.sla.credits import CreditRule, Step
 from domain.sla.credits import faults as credit_faults
 from domain.sla.escalation import ClockPercent, Created, Notify, Page, faults
 from domain.sla.policy import SlaPolicy
 from domain.sla.targets import CALENDARS, seeded
+from domain.tickets.model import Severity
+from runtime.holidays import public_holidays
+from runtime.settings import APP_ROLE
+from tests.api.front import Front
 from tests.stack import Database
 
 
-def read(database: Database, tenant: UUID, known: int | None = None) -> dict[str, Any]:
-    """One read under the application's role."""
-    with psycopg.connect(database.app.conninfo(), row_factory=dict_row) as connection:
-        connection.execute("select set_config('summit.tenant', %s, true)", (str(tenant),))
-        row = connection.execute(POLICY.text, {"tenant": tenant, "known_sla_revision": known}).fetchone()
+def policy_of(connection: psycopg.Connection[Any], tenant: UUID, known: int | None = None) -> dict[str, Any]:
+    """One read as the application's role would make it."""
+    connection.execute("select set_config('summit.tenant', %s, true)", (str(tenant),))
+    connection.execute(sql.SQL("set local role {}").format(sql.Identifier(APP_ROLE)))
+    row = connection.execute(POLICY.text, {"tenant": tenant, "known_sla_revision": known}).fetchone()
+    connection.execute("reset role")
     assert row is not None
-    return row
+    return dict(row)
 
 
-async def test_a_tenant_begins_with_the_guides_promises(postgres: Database, seed: DemoSeed) -> None:
-    policy = SlaPolicy.model_validate_json(read(postgres, seed.other_tenant_id)["sla_policy"])
+@pytest.fixture
+def rows(postgres: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A transaction that leaves nothing behind."""
+    with psycopg.connect(postgres.owner.conninfo(), row_factory=dict_row) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def newcomer(rows: psycopg.Connection[Any]) -> UUID:
+    """A tenant that has just come."""
+    row = rows.execute("insert into tenants (slug, name) values ('newcomer', 'Newcomer') returning id").fetchone()
+    assert row is not None
+    tenant: UUID = row["id"]
+    return tenant
+
+
+def test_a_tenant_begins_with_the_guides_promises(rows: psycopg.Connection[Any], newcomer: UUID) -> None:
+    policy = SlaPolicy.model_validate_json(policy_of(rows, newcomer)["sla_policy"])
     for promise in seeded():
         target = policy.target(promise.tier, promise.severity, promise.kind)
         assert target is not None, promise
@@ -38,8 +67,8 @@ async def test_a_tenant_begins_with_the_guides_promises(postgres: Database, seed
     assert found == dict(CALENDARS)
 
 
-async def test_a_tenant_begins_with_credits_and_rules_that_are_fit(postgres: Database, seed: DemoSeed) -> None:
-    policy = SlaPolicy.model_validate_json(read(postgres, seed.other_tenant_id)["sla_policy"])
+def test_a_tenant_begins_with_credits_and_rules_that_are_fit(rows: psycopg.Connection[Any], newcomer: UUID) -> None:
+    policy = SlaPolicy.model_validate_json(policy_of(rows, newcomer)["sla_policy"])
     assert policy.credits
     assert not [fault for each in policy.credits for fault in credit_faults(each.credit)]
     assert not [fault for rule in policy.rules for fault in faults(rule)]
@@ -53,9 +82,39 @@ async def test_a_tenant_begins_with_credits_and_rules_that_are_fit(postgres: Dat
     assert policy.rules[-1].actions == (Page(),)
 
 
-async def test_a_policy_that_is_known_is_not_read_again(postgres: Database, seed: DemoSeed) -> None:
-    row = read(postgres, seed.tenant_id)
-    assert row["sla_policy"] is not None
-    again = read(postgres, seed.tenant_id, row["sla_revision"])
+def test_a_policy_that_is_known_is_not_read_again(rows: psycopg.Connection[Any], newcomer: UUID) -> None:
+    row = policy_of(rows, newcomer)
+    again = policy_of(rows, newcomer, row["sla_revision"])
     assert again == {"sla_revision": row["sla_revision"], "sla_policy": None}
-    assert read(postgres, seed.tenant_id, row["sla_revision"] - 1)["sla_policy"] is not None
+    assert policy_of(rows, newcomer, row["sla_revision"] - 1) == row
+
+
+async def test_a_policy_follows_what_is_written_and_keeps_what_breaches_are_worth(
+    api: Front, rows: psycopg.Connection[Any]
+) -> None:
+    def policy() -> SlaPolicy:
+        rows.rollback()
+        return SlaPolicy.model_validate_json(policy_of(rows, api.seed.tenant_id)["sla_policy"])
+
+    week = {"name": "Mondays", "timeZone": "Asia/Tokyo", "week": {"MON": [["09:00", "17:00"]]}, "country": "JP"}
+    calendar = UUID((await api.created("lead", "/api/sla/calendars", week))["id"])
+    promise = {"tier": "BASIC", "severity": "SEV3", "kind": "NEXT_RESPONSE", "calendarId": str(calendar)}
+    credit = {"steps": [{"overrunMinutes": 0, "percent": "7.5"}]}
+    made = await api.created("lead", "/api/sla/definitions", {**promise, "targetMinutes": 10, "credit": credit})
+    path, definition = f"/api/sla/definitions/{made['id']}", UUID(made["id"])
+    key = (Tier.BASIC, Severity.SEV3, ClockKind.NEXT_RESPONSE)
+    assert policy().target(*key) == Target(definition_id=definition, version=1, calendar_id=calendar, minutes=10)
+    tokyo = policy().timetables("UTC", public_holidays)[calendar]
+    # Monday the 12th of October 2026 is Sports Day.
+    assert tokyo.after(datetime(2026, 10, 11, tzinfo=UTC), timedelta()) == datetime(2026, 10, 19, tzinfo=UTC)
+    await api.call("lead", "PUT", path, json={"targetMinutes": 20, "calendarId": str(calendar)})
+    assert policy().target(*key) == Target(definition_id=definition, version=2, calendar_id=calendar, minutes=20)
+    await api.call("lead", "DELETE", path)
+    await api.call("lead", "DELETE", f"/api/sla/calendars/{calendar}")
+    assert policy().target(*key) is None
+    assert policy().calendar(calendar) is not None
+    assert [policy().credit(definition, version) for version in (1, 2, 3)] == [
+        CreditRule(steps=(Step(overrun_minutes=0, percent=Decimal("7.5")),)),
+        None,
+        None,
+    ]

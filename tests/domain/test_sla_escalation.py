@@ -56,6 +56,8 @@ def test_the_usual_rules_have_no_faults() -> None:
         ({"actions": ()}, {"/actions"}),
         ({"actions": (Notify(to="USER"), Notify(to="ROLE"))}, {"/actions/0/id", "/actions/1/role"}),
         ({"actions": (Notify(to="ROLE", role=Role.CUSTOMER),)}, {"/actions/0/role"}),
+        ({"actions": (Notify(to="ASSIGNEE", id=ONE, role=Role.LEAD),)}, {"/actions/0/id", "/actions/0/role"}),
+        ({"actions": (Notify(to="USER", id=ONE, role=Role.LEAD),)}, {"/actions/0/role"}),
         ({"actions": (Reassign(), Raise())}, {"/actions/0", "/actions/1"}),
         ({"repeat": Repeat(every_minutes=0, times=0)}, {"/repeat/everyMinutes", "/repeat/times"}),
     ],
@@ -84,6 +86,21 @@ def test_rules_that_hand_a_silent_ticket_round_are_found() -> None:
     assert loop([handing(1, TWO), handing(2, ONE)])
     third = UUID(int=13)
     assert len(loop([handing(1, TWO, ONE), handing(2, third, TWO), handing(3, ONE, third)])) == 3
+
+
+def test_many_rules_that_all_lead_on_are_judged_at_once() -> None:
+    teams = [UUID(int=100 + number) for number in range(100)]
+    dense = [
+        rule(
+            number + 1,
+            trigger=Silence(minutes=60),
+            condition=Condition(team_ids={team}),
+            actions=tuple(Reassign(team_id=later) for later in teams[number + 1 :]) or TELL,
+        )
+        for number, team in enumerate(teams)
+    ]
+    assert loop(dense) == []
+    assert loop([*dense, handing(200, teams[0], teams[-1])]) == [dense[0], handing(200, teams[0], teams[-1])]
 
 
 def test_rules_that_hand_a_ticket_on_come_to_an_end() -> None:
