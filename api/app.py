@@ -11,13 +11,27 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
-from api import customers, errors, identity, manual, openapi, permissions, promises, system, tickets
+from api import (
+    customers,
+    errors,
+    identity,
+    jobs,
+    manual,
+    openapi,
+    permissions,
+    promises,
+    simulations,
+    system,
+    tickets,
+)
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
+from api.job_kinds import job_kinds
 from api.metrics import Metrics
 from api.middleware import Edge
 from api.records import Answered, on_answered
+from api.runner import JobCounts, Runner
 from api.services import make_services
 from db.engine import make_engine
 from runtime.settings import Settings
@@ -35,6 +49,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
     promises.router,
     tenant_settings.router,
+    jobs.router,
+    simulations.router,
 )
 """Every area's routes, with their whole paths."""
 
@@ -66,7 +82,8 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
-            for loop in (services.confirmations.run(), auditor.run()):
+            runner = Runner(engine, job_kinds(services), JobCounts(metrics.registry), settings.job_interval_seconds)
+            for loop in (services.confirmations.run(), auditor.run(), runner.run()):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)
             yield
