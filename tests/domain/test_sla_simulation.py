@@ -17,9 +17,9 @@ from domain.sla.credits import CreditRule, Step
 from domain.sla.policy import Granted, NamedCalendar, SlaPolicy
 from domain.sla.simulation import (
     Past,
+    Proposal,
     ProposedCalendar,
     ProposedTarget,
-    Proposal,
     Run,
     Simulation,
     recorded,
