@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import (
+    compliance,
     customers,
     errors,
     identity,
@@ -50,6 +51,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     promises.router,
     tenant_settings.router,
     jobs.router,
+    compliance.router,
     simulations.router,
 )
 """Every area's routes, with their whole paths."""

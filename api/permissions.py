@@ -41,6 +41,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("PATCH", "/api/settings"): Role.ADMIN,
     ("GET", "/api/jobs"): Role.AGENT,
     ("GET", "/api/jobs/{job_id}"): Role.AGENT,
+    ("GET", "/api/sla/metrics"): Role.AGENT,
     ("POST", "/api/sla/simulations"): Role.LEAD,
     ("GET", "/api/deadlines"): Role.AGENT,
     ("GET", "/api/deadlines/feed"): Role.AGENT,

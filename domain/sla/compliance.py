@@ -1,6 +1,7 @@
 """How well promises were kept: met ÷ (met + breached), in percent, and null when there was nothing to keep."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from domain.process import Invalid
@@ -11,6 +12,16 @@ LONGEST: Final = timedelta(days=5 * 366)
 
 USUAL: Final = timedelta(days=30)
 """What is reported when nobody names a period."""
+
+
+class GroupBy(StrEnum):
+    """By what the figures can be told apart; team and category are the ticket's, month is that of the deadline (UTC)."""
+
+    TIER = "tier"
+    SEVERITY = "severity"
+    TEAM = "team"
+    CATEGORY = "category"
+    MONTH = "month"
 
 
 class Period(NamedTuple):
@@ -29,7 +40,7 @@ class BadPeriod(Invalid):
 
 def period(since: datetime | None, until: datetime | None, now: datetime, *where: dict[str, str]) -> Period:
     """The period that was asked for; by default it ends now and is 30 days long. Raises BadPeriod, which blames `where`."""
-    until = until or (now if since is None or since <= now else since)
+    until = until or now
     since = since if since is not None else _before(until)
     if until < since:
         raise BadPeriod("ends before it starts", *where)
