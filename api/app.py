@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import (
+    breaches,
     compliance,
     customers,
     errors,
@@ -52,6 +53,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tenant_settings.router,
     jobs.router,
     compliance.router,
+    breaches.router,
     simulations.router,
 )
 """Every area's routes, with their whole paths."""

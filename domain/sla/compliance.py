@@ -42,11 +42,16 @@ def period(since: datetime | None, until: datetime | None, now: datetime, *where
     """The period that was asked for; by default it ends now and is 30 days long. Raises BadPeriod, which blames `where`."""
     until = until or now
     since = since if since is not None else _before(until)
-    if until < since:
-        raise BadPeriod("ends before it starts", *where)
+    ordered(since, until, *where)
     if until - since > LONGEST:
         raise BadPeriod("is longer than five years", *where)
     return Period(since, until)
+
+
+def ordered(since: datetime | None, until: datetime | None, *where: dict[str, str]) -> None:
+    """Refuse a period that ends before it starts. Raises BadPeriod."""
+    if since is not None and until is not None and until < since:
+        raise BadPeriod("ends before it starts", *where)
 
 
 def _before(until: datetime) -> datetime:

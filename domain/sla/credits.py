@@ -52,7 +52,11 @@ def faults(rule: CreditRule) -> Iterator[Fault]:
 
 def share(percent: Decimal, fee: Decimal, currency: str) -> Decimal:
     """So many percent of a monthly fee, rounded half up to what the currency can hold."""
-    return (fee * percent / WHOLE).quantize(Decimal(1).scaleb(-decimals(currency)), ROUND_HALF_UP)
+    return _rounded(fee * percent / WHOLE, currency)
+
+
+def _rounded(amount: Decimal, currency: str) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-decimals(currency)), ROUND_HALF_UP)
 
 
 def credit_of(rule: CreditRule, overrun: timedelta, fee: Decimal, currency: str) -> Decimal:
@@ -68,14 +72,9 @@ def cap_of(rule: CreditRule | None, fee: Decimal, currency: str) -> Decimal:
 
 def left_of(rule: CreditRule | None, fee: Decimal, currency: str, given: Decimal) -> Decimal:
     """What is left under the month's cap when so much was given already."""
-    return max(cap_of(rule, fee, currency) - given, Decimal())
+    return _rounded(max(cap_of(rule, fee, currency) - given, Decimal()), currency)
 
 
 def month_of(breached_at: datetime) -> datetime:
     """The first instant of the calendar month (UTC) whose cap a breach counts against."""
     return breached_at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def next_month(month: datetime) -> datetime:
-    """The first instant of the month after."""
-    return (month + timedelta(days=31)).replace(day=1)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from tests.stack import Database
+from runtime.settings import PostgresSettings
 
 TICKET = """
 with process as (
@@ -52,17 +52,22 @@ insert into sla_credit_proposals (tenant_id, breach_id, step, overrun_minutes, p
 select tenant_id, id, %s, %s, %s, %s, %s, breached_at from sla_breaches where id = %s
 """
 
+JOB = """
+insert into jobs (id, kind, state, input, author, done, total) values (%s, 'COUNT', 'DONE', '{}', '{"name": "Somebody"}', 3, 3)
+"""
+
 
 @dataclass(frozen=True)
 class Records:
     """A tenant's past."""
 
-    database: Database
+    postgres: PostgresSettings
     tenant: UUID
 
     def run(self, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
-        """Run a statement as the database's owner."""
-        with psycopg.connect(self.database.owner.conninfo(), autocommit=True) as connection:
+        """Run a statement as the tenant."""
+        with psycopg.connect(self.postgres.conninfo()) as connection:
+            connection.execute("select set_config('summit.tenant', %s, true)", (str(self.tenant),))
             cursor = connection.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
@@ -126,3 +131,9 @@ class Records:
     def proposal(self, breach: UUID, percent: str, amount: str, currency: str = "USD", step: int = 0) -> None:
         """What the credit rule proposed."""
         self.run(PROPOSAL, (step, 0, percent, amount, currency, breach))
+
+    def job(self) -> UUID:
+        """A job that is done."""
+        job = uuid.uuid4()
+        self.run(JOB, (job,))
+        return job

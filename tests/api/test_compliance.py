@@ -8,15 +8,14 @@ import pytest
 from domain.customers import Tier
 from tests.api.front import Front, places, problem
 from tests.api.records import Records
-from tests.stack import Database
 
 PATH = "/api/sla/metrics"
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def records(api: Front, postgres: Database) -> Records:
-    return Records(postgres, api.seed.tenant_id)
+def records(api: Front) -> Records:
+    return Records(api.settings.postgres, api.seed.tenant_id)
 
 
 def month(number: int, year: int = 2011) -> datetime:
