@@ -30,6 +30,7 @@ from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
 from api.job_kinds import job_kinds
+from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
 from api.records import Answered, on_answered
@@ -87,7 +88,8 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
             runner = Runner(engine, job_kinds(services), JobCounts(metrics.registry), settings.job_interval_seconds)
-            for loop in (services.confirmations.run(), auditor.run(), runner.run()):
+            refresher = make_refresher(engine, metrics.registry, settings.measures_interval_seconds)
+            for loop in (services.confirmations.run(), auditor.run(), runner.run(), refresher.run()):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)
             yield
