@@ -11,13 +11,30 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
-from api import customers, errors, identity, manual, openapi, permissions, promises, system, tickets
+from api import (
+    breaches,
+    compliance,
+    customers,
+    errors,
+    identity,
+    jobs,
+    manual,
+    openapi,
+    permissions,
+    promises,
+    simulations,
+    system,
+    tickets,
+)
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
+from api.job_kinds import job_kinds
+from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
 from api.records import Answered, on_answered
+from api.runner import JobCounts, Runner
 from api.services import make_services
 from api.sla import calendars as sla_calendars
 from api.sla import definitions as sla_definitions
@@ -42,6 +59,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     escalation.router,
     preview.router,
     tenant_settings.router,
+    jobs.router,
+    compliance.router,
+    breaches.router,
+    simulations.router,
 )
 """Every area's routes, with their whole paths."""
 
@@ -73,7 +94,9 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
-            for loop in (services.confirmations.run(), auditor.run()):
+            runner = Runner(engine, job_kinds(services), JobCounts(metrics.registry), settings.job_interval_seconds)
+            refresher = make_refresher(engine, metrics.registry, settings.measures_interval_seconds)
+            for loop in (services.confirmations.run(), auditor.run(), runner.run(), refresher.run()):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)
             yield

@@ -11,6 +11,7 @@ from api.desk import Desk
 from api.limits import Limits, make_limits
 from api.metrics import Metrics
 from api.paging import Cursors
+from api.policies import Policies
 from api.processes import Processes
 from runtime.settings import Settings
 
@@ -31,6 +32,7 @@ class Services:
     processes: Processes
     confirmations: Confirmations
     desk: Desk
+    policies: Policies
     fingerprint_key: bytes = field(repr=False)
 
 
@@ -51,5 +53,6 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         processes=processes,
         confirmations=confirmations,
         desk=Desk(processes, engine),
+        policies=Policies(),
         fingerprint_key=derive_key(settings, "fingerprints"),
     )

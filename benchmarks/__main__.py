@@ -17,6 +17,7 @@ from benchmarks.dataset import People, load
 from benchmarks.plans import print_plans
 from benchmarks.reads import Read, Reader, customers_list, reads
 from benchmarks.report import Report
+from benchmarks.simulation import simulate
 from benchmarks.usage import SERVERS, Meter
 from benchmarks.writes import writes
 from runtime.embedded.files import DataDir, read_json
@@ -101,6 +102,9 @@ async def measure_reads(
         of_other = await reads(smaller, stack["tokens"]["otherAdmin"], meter, calls // 4)
         report.reads["other tenant"] = [slowest(kind, rows) for kind, rows in of_other.items() if kind != "get"]
     report.memory["after reads"] = serving(stack).memory()
+    with stage("simulation"):
+        report.simulated = await simulate(stack, reader.tickets(), serving(stack))
+    report.memory["after a simulation"] = serving(stack).memory()
     if plans:
         await print_plans(reader)
 

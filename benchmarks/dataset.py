@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from benchmarks.clocks import add_clocks
 from benchmarks.texts import Texts
 
 BATCH: Final = 10_000
@@ -78,8 +79,8 @@ insert into ticket_tags (tenant_id, ticket_id, tag)
 select tenant_id, id, unnest(tags) from support_tickets where tenant_id = %s and number between %s and %s
 """
 ADD_ACCOUNTS: Final = """
-insert into customer_accounts (tenant_id, name, tier)
-select %s, 'Customer ' || n, (array['BASIC','PROFESSIONAL','ENTERPRISE','PREMIUM'])[1 + n %% 4]
+insert into customer_accounts (tenant_id, name, tier, monthly_fee)
+select %s, 'Customer ' || n, (array['BASIC','PROFESSIONAL','ENTERPRISE','PREMIUM'])[1 + n %% 4], 1000
 from generate_series(1, %s) n returning id
 """
 ADD_AGENTS: Final = """
@@ -90,7 +91,10 @@ ADD_TEAMS: Final = (
     "insert into teams (tenant_id, name) select %s, 'Team ' || n from generate_series(1, %s) n returning id"
 )
 
-TABLES: Final = ("processes", "support_tickets", "ticket_comments", "ticket_search", "ticket_tags", "ticket_history")
+TABLES: Final = (
+    *("processes", "support_tickets", "ticket_comments", "ticket_search", "ticket_tags", "ticket_history"),
+    *("sla_clocks", "sla_breaches"),
+)
 DOCUMENT_INDEX: Final = "ix_ticket_search_document"
 
 
@@ -156,6 +160,7 @@ def _load_tenant(connection: psycopg.Connection, tenant: UUID, count: int, peopl
             these = (tenant, FIRST_NUMBER + numbers[0], FIRST_NUMBER + numbers[-1])
             for statement in (ADD_PROCESSES, ADD_HISTORY, INDEX_TICKETS, INDEX_COMMENTS, ADD_TAGS):
                 connection.execute(statement, these)
+            add_clocks(connection, *these)
 
 
 def _copy(connection: psycopg.Connection, table: str, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:

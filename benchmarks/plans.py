@@ -14,7 +14,7 @@ from api.auth import derive_key
 from api.paging import Cursors, PageRequest
 from api.schemas.tickets import TicketQuery
 from api.tickets import after, filters
-from benchmarks.reads import Query, Reader
+from benchmarks.reads import TICKETS, Query, Reader
 from db.engine import make_engine, tenant_transaction
 from db.tickets.reads import list_tickets
 from domain.identity import Actor, Role
@@ -49,7 +49,7 @@ async def print_plans(reader: Reader) -> None:
     )
     settings = Settings(secret=SecretStr(reader.secret), postgres=server)
     engine = make_engine(settings)
-    cursors = Cursors(derive_key(settings, "cursors"))
+    cursors = Cursors(derive_key(settings, "cursors")).of(TICKETS)
     try:
         for name, query in (reader.lists() | reader.searches()).items():
             async with tenant_transaction(engine, reader.tenant) as connection:

@@ -1,8 +1,9 @@
-"""Reads through HTTP of a large tenant: one ticket, every sort, filters, deep pages, searches."""
+"""Reads through HTTP of a large tenant: one ticket, every sort, filters, deep pages, searches, metrics, breaches."""
 
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,9 +22,12 @@ from runtime.settings import Settings
 
 GET_P50: Final = 10.0
 LIST_P95: Final = 50.0
+METRICS_P95: Final = 500.0
 """Milliseconds that are asked for."""
 
 MOST_SECONDS: Final = 4.0
+
+TICKETS: Final = "/api/tickets"
 
 DEEP: Final = 0.7
 """How far into the list a deep page lies."""
@@ -104,6 +108,25 @@ class Reader:
             "ticket number": lambda: {"q": f"SUP-{1_000_000 + self.chance.randrange(1000)}"},
         }
 
+    def metrics(self) -> dict[str, Query]:
+        """How promises were kept, by name."""
+        now = datetime.now(UTC)
+        month, year = ({"from": (now - timedelta(days=days)).isoformat()} for days in (30, 365))
+        return {
+            "30 days": self._constant(month),
+            "30 days by tier": self._constant({**month, "groupBy": "tier"}),
+            "30 days by team": self._constant({**month, "groupBy": "team"}),
+            "a year by month": self._constant({**year, "groupBy": "month"}),
+        }
+
+    def breaches(self) -> dict[str, Query]:
+        """Lists of breaches, by name."""
+        return {
+            "newest": self._constant({}),
+            "of an account": lambda: {"accountId": str(self.chance.choice(self.people.accounts)), "limit": 100},
+            "resolutions not acknowledged": self._constant({"kind": "RESOLUTION", "acknowledged": "false"}),
+        }
+
     def tickets(self) -> list[str]:
         """Ids to get."""
         with psycopg.connect(self.stack["databaseUrl"]) as connection:
@@ -122,7 +145,7 @@ class Reader:
         with psycopg.connect(self.stack["databaseUrl"]) as connection:
             connection.execute("set time zone 'UTC'")
             rows = connection.execute(statement.encode()).fetchall()
-        cursors = Cursors(derive_key(Settings(secret=SecretStr(self.secret)), "cursors"))
+        cursors = Cursors(derive_key(Settings(secret=SecretStr(self.secret)), "cursors")).of(TICKETS)
         written = [
             cursors.write(sort, [value if isinstance(value, int) else value.isoformat(), str(ticket)])
             for value, ticket in rows
@@ -132,7 +155,7 @@ class Reader:
 
 async def reads(reader: Reader, token: str, meter: Meter, calls: int) -> dict[str, list[Read]]:
     """Each read by one caller, so many times, after a few calls that are not counted."""
-    results: dict[str, list[Read]] = {"get": [], "list": [], "search": []}
+    results: dict[str, list[Read]] = {"get": []}
     async with Http(reader.stack["apiUrl"], token) as http:
         ids = reader.tickets()
 
@@ -142,11 +165,17 @@ async def reads(reader: Reader, token: str, meter: Meter, calls: int) -> dict[st
         await measure(1, 50, MOST_SECONDS, get, meter)
         results["get"].append(Read("get", await measure(1, 5 * calls, MOST_SECONDS, get, meter)))
         results["get"].append(Read("get at 32", await measure(32, 10 * calls, MOST_SECONDS, get, meter)))
-        for kind, queries in (("list", reader.lists()), ("search", reader.searches())):
+        for kind, (path, queries) in {
+            "list": (TICKETS, reader.lists()),
+            "search": (TICKETS, reader.searches()),
+            "metrics": ("/api/sla/metrics", reader.metrics()),
+            "breaches": ("/api/sla/breaches", reader.breaches()),
+        }.items():
+            results[kind] = []
             for name, query in queries.items():
 
-                async def page(_: int, query: Query = query) -> None:
-                    await http.get("/api/tickets", query())
+                async def page(_: int, path: str = path, query: Query = query) -> None:
+                    await http.get(path, query())
 
                 await measure(1, 5, MOST_SECONDS, page, meter)
                 results[kind].append(Read(name, await measure(1, calls, MOST_SECONDS, page, meter)))
@@ -158,7 +187,7 @@ async def customers_list(reader: Reader, token: str, meter: Meter, calls: int) -
     async with Http(reader.stack["apiUrl"], token) as http:
 
         async def page(_: int) -> None:
-            await http.get("/api/tickets")
+            await http.get(TICKETS)
 
         await measure(1, 5, MOST_SECONDS, page, meter)
         return Read("as a customer", await measure(1, calls, MOST_SECONDS, page, meter))

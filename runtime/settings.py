@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     request_budget_seconds: float = Field(default=8.0, validation_alias="SUMMIT_REQUEST_BUDGET", gt=0)
     auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
 
+    job_interval_seconds: float = Field(default=1.0, validation_alias="SUMMIT_JOB_INTERVAL", gt=0)
+    measures_interval_seconds: float = Field(default=10.0, validation_alias="SUMMIT_MEASURES_INTERVAL", gt=0)
+
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
 
     @field_validator("allowed_origins", mode="before")

@@ -101,6 +101,7 @@ sla_clocks = Table(
     ),
     CheckConstraint("state in ('RUNNING','PAUSED','MET','BREACHED','CANCELLED','ANNULLED')", name="state"),
     Index("ix_sla_clocks_deadline", "tenant_id", "deadline_at"),
+    Index("ix_sla_clocks_judged", "tenant_id", text("coalesce(breached_at, deadline_at, met_at)")),
     comment="Every clock of every ticket; the latest cycle of each kind is part of the ticket's state.",
 )
 
@@ -128,6 +129,7 @@ sla_breaches = Table(
     CheckConstraint("detected_at >= breached_at", name="detected"),
     Index("ix_sla_breaches_tenant_breached", "tenant_id", "breached_at", "id"),
     Index("ix_sla_breaches_account", "tenant_id", "account_id", "breached_at"),
+    Index("ix_sla_breaches_detected", "detected_at"),
     comment="Immutable facts, written by the ticket's decisions.",
 )
 

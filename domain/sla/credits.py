@@ -1,7 +1,7 @@
 """Service credits: what a broken promise is worth to the customer, by how far it was overrun, and never more than the month's cap."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import Final
@@ -52,4 +52,29 @@ def faults(rule: CreditRule) -> Iterator[Fault]:
 
 def share(percent: Decimal, fee: Decimal, currency: str) -> Decimal:
     """So many percent of a monthly fee, rounded half up to what the currency can hold."""
-    return (fee * percent / WHOLE).quantize(Decimal(1).scaleb(-decimals(currency)), ROUND_HALF_UP)
+    return _rounded(fee * percent / WHOLE, currency)
+
+
+def _rounded(amount: Decimal, currency: str) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-decimals(currency)), ROUND_HALF_UP)
+
+
+def credit_of(rule: CreditRule, overrun: timedelta, fee: Decimal, currency: str) -> Decimal:
+    """What a breach is worth by the highest step that its overrun has reached; nothing below the first one."""
+    percent = max((step.percent for step in rule.steps if overrun >= step.overrun), default=Decimal())
+    return share(percent, fee, currency)
+
+
+def cap_of(rule: CreditRule | None, fee: Decimal, currency: str) -> Decimal:
+    """The most that an account gets in a month; without a rule its monthly fee."""
+    return share(rule.cap_percent if rule else WHOLE, fee, currency)
+
+
+def left_of(rule: CreditRule | None, fee: Decimal, currency: str, given: Decimal) -> Decimal:
+    """What is left under the month's cap when so much was given already."""
+    return _rounded(max(cap_of(rule, fee, currency) - given, Decimal()), currency)
+
+
+def month_of(breached_at: datetime) -> datetime:
+    """The first instant of the calendar month (UTC) whose cap a breach counts against."""
+    return breached_at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

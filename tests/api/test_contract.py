@@ -28,6 +28,7 @@ from api.permissions import LEAST_ROLE, PUBLIC, Route
 from cli.demo import PEOPLE
 from domain.customers import Tier
 from tests.api.front import Front
+from tests.api.test_permissions import of_the_past
 
 CHECKS: Final = [
     not_a_server_error,
@@ -93,6 +94,9 @@ class Contract:
         for name, (collection, body) in RECORDS.items():
             if f"{{{name}}}" in path:
                 return {name: (await self.api.created("lead", collection, await body(self.api)))["id"]}
+        if "{breach_id}" in path or "{job_id}" in path:
+            things = of_the_past(self.api)
+            return {name: value for name, value in things.items() if f"{{{name}}}" in path}
         known = {
             "account_id": str(self.api.seed.accounts[Tier.ENTERPRISE]),
             "team_id": str(self.api.seed.teams["Engineering"]),

@@ -193,3 +193,34 @@ async def test_other_customers_texts_do_not_push_a_readers_own_beyond_the_cap(ro
         rows.ticket("zephyr")
     assert own not in rows.search("zephyr", cap=2)
     assert rows.search("zephyr", cap=2, address="own@SHOP.example") == {own}
+
+
+JOB = """
+insert into jobs (id, tenant_id, kind, state, input, author, leased_until)
+values (%s, %s, 'COUNT', %s, '{}', '{}', now() + %s)
+"""
+
+
+async def test_a_job_is_leased_whosever_it_is_unless_somebody_has_it(rows: Rows) -> None:
+    def job(state: str, tenant: UUID, lease: timedelta | None) -> UUID:
+        made = uuid.uuid4()
+        rows.connection.execute(JOB, (made, tenant, state, lease))
+        return made
+
+    late = timedelta(days=-900)
+    job("RUNNING", rows.mine, timedelta(minutes=1))
+    job("DONE", rows.mine, late)
+    abandoned, queued = job("RUNNING", rows.others, late), job("QUEUED", rows.mine, None)
+    query = "select id, tenant_id, attempts from lease_job(%s, gen_random_uuid(), 30)"
+    assert rows.seen(query, ["COUNT"]) == [(abandoned, rows.others, 1)]
+    assert rows.seen(query, ["OTHER"]) == []
+    assert rows.seen(query, ["COUNT"]) == [(queued, rows.mine, 1)]
+    assert rows.seen(query, ["COUNT"]) == []
+
+
+async def test_measures_tell_no_tenant_apart(rows: Rows) -> None:
+    add = "insert into measures (tenant_id, name, label, upto, count, sum) values (%s, 'test', 'one', 60, %s, 1)"
+    for tenant, count in ((rows.mine, 2), (rows.others, 3)):
+        rows.connection.execute(add, (tenant, count))
+    assert rows.seen("select * from all_measures() where name = 'test'") == [("test", "one", 60.0, 5, 2.0)]
+    assert rows.seen("select count from measures where name = 'test'", tenant=rows.others) == [(3,)]

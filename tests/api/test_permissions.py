@@ -1,5 +1,6 @@
 """Every route against the table of permissions: who is refused, and that another tenant's things do not exist."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -10,6 +11,7 @@ from cli.demo import PEOPLE
 from domain.customers import Tier
 from domain.identity import Role
 from tests.api.front import Front, problem, some_id
+from tests.api.records import Records
 from tests.stack import ROOT
 
 LOGINS: Final = {PEOPLE[login].role: login for login in ("customer", "agent", "lead", "admin")}
@@ -25,8 +27,13 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("DELETE", "/api/sla/definitions/{definition_id}"): {},
     ("PATCH", "/api/escalation-rules/{rule_id}"): {"name": "Mine now"},
     ("DELETE", "/api/escalation-rules/{rule_id}"): {},
+    ("POST", "/api/sla/breaches/{breach_id}/acknowledge"): {"reason": "Mine now"},
+    ("POST", "/api/sla/breaches/{breach_id}/waive"): {"reason": "Mine now"},
+    ("POST", "/api/sla/breaches/{breach_id}/credit"): {"amount": "1"},
 }
 """A good body for each write to a thing; a new route adds its own."""
+
+LONG_AGO: Final = datetime(2009, 3, 1, tzinfo=UTC)
 
 OF_A_THING: Final = [route for route in LEAST_ROLE if "{" in route[1]]
 REFUSALS: Final = [
@@ -46,7 +53,9 @@ RECORDS: Final = {
 }
 """Things that every tenant begins with, and where they are listed."""
 
-NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *RECORDS)}
+NOTHING: Final = {
+    name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", "breach_id", "job_id", *RECORDS)
+}
 
 
 async def theirs(api: Front) -> dict[str, str]:
@@ -58,6 +67,7 @@ async def theirs(api: Front) -> dict[str, str]:
         "account_id": str(api.seed.accounts[Tier.ENTERPRISE]),
         "ticket_id": (await api.created("agent", "/api/tickets", ticket))["id"],
         **{name: await first(api, path) for name, path in RECORDS.items()},
+        **of_the_past(api),
     }
 
 
@@ -65,6 +75,13 @@ async def first(api: Front, path: str) -> str:
     """One of the records of a list."""
     record: str = (await api.call("admin", "GET", path)).json()["data"][0]["id"]
     return record
+
+
+def of_the_past(api: Front) -> dict[str, str]:
+    """A breach, and a job that is over, of the demo's first tenant."""
+    records = Records(api.settings.postgres, api.seed.tenant_id)
+    ticket = records.ticket(LONG_AGO, account=api.seed.accounts[Tier.ENTERPRISE])
+    return {"breach_id": str(records.breach(ticket, LONG_AGO)), "job_id": str(records.job())}
 
 
 @pytest.mark.parametrize("route", [route for route, least in LEAST_ROLE.items() if least is not PUBLIC], ids=" ".join)

@@ -1,0 +1,18 @@
+"""The kinds of jobs that the API runs, each with its handler.
+
+A new kind is an async generator `(Job) -> AsyncIterator[Page]`, named here under the name that its jobs carry. It reads
+`job.input`, goes on behind `job.cursor`, counting on from `job.done`, and yields a Page after each portion of work: what was
+yielded is written down, and never done again, also after kill -9. A portion that was not yielded yet is done again, so give the
+work ids that make a repeat harmless (a command id made of the job's id and the item's). Items that fail go into
+`Page.failures`; `JobFailed` ends the whole job with a reason, and an error of a server that is away repeats the portion later.
+How many items of a portion are done at once is the handler's business. A route asks for a job with `api.jobs.accept`.
+"""
+
+from api import simulations
+from api.services import Services
+from domain.jobs import Kinds
+
+
+def job_kinds(services: Services) -> Kinds:
+    """Every kind, bound to what it works with."""
+    return {simulations.KIND: simulations.Simulations(services.settings).run}

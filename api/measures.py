@@ -1,0 +1,147 @@
+"""What Prometheus reads about tickets and their promises: of all tenants together, from the database, the same from every replica.
+
+The numbers are counted there once and for all, a few at a time, so that neither a scrape nor a restart costs more with a million
+tickets. Every replica tells the same: take `max`, not `sum`, over instances.
+"""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.measures import read_measures, refresh_measures
+from domain.tickets.model import Status
+
+log = structlog.get_logger(__name__)
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+
+TIMES: Final = (
+    *(MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR),
+    *(DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY),
+)
+"""Upper bounds in seconds; the promises of the tiers are among them."""
+
+LAGS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, MINUTE, 5 * MINUTE, HOUR)
+
+OVERLAP: Final = timedelta(minutes=1)
+"""So long may a decision take from its instant to its commit without being missed."""
+
+PAGE: Final = 5_000
+MOST_PAGES: Final = 50
+"""In one round; a large backlog takes several."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(eq=False)
+class Support(Collector):
+    """The guide's six, and the time from a broken deadline to its record; as of the last refresh."""
+
+    rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Tell these from now on."""
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            found[row["name"]].append(row)
+        self.rows = found
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: asking the names of a registry's newcomer must not read anything."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family, also before the first refresh."""
+        rows = self.rows
+        total = sum(row["count"] for row in rows["tickets"])
+        yield CounterMetricFamily("support_tickets", "Tickets created", value=total)
+        statuses = GaugeMetricFamily("support_tickets_by_status", "Tickets by status", labels=["status"])
+        counts = {row["label"]: row["count"] for row in rows["status"]}
+        for status in Status:
+            statuses.add_metric([status.value], counts.get(status.value, 0))
+        yield statuses
+        yield histogram(
+            "support_response_time_seconds", "From creation to first response", "tier", rows["response"], TIMES
+        )
+        yield histogram(
+            "support_resolution_time_seconds", "From creation to resolution", "tier", rows["resolution"], TIMES
+        )
+        yield self._compliance()
+        # Nothing rates tickets yet; the name is there for whoever builds a dashboard.
+        yield GaugeMetricFamily("support_satisfaction_score", "Mean rating, 1 to 5", value=math.nan)
+        yield histogram(
+            "support_sla_detection_lag_seconds", "From a broken deadline to its record", "kind", rows["lag"], LAGS
+        )
+
+    def _compliance(self) -> Metric:
+        ratio = GaugeMetricFamily(
+            "support_sla_compliance_ratio", "Met of all due in the last 30 days, 0 to 1", labels=["kind"]
+        )
+        met = {row["label"]: row["count"] for row in self.rows["met"]}
+        breached = {row["label"]: row["count"] for row in self.rows["breached"]}
+        for kind in sorted(met.keys() | breached.keys()):
+            ratio.add_metric([kind], met.get(kind, 0) / (met.get(kind, 0) + breached.get(kind, 0)))
+        return ratio
+
+
+def histogram(name: str, text: str, label: str, rows: Sequence[Row], bounds: Sequence[float]) -> Metric:
+    """The buckets of each label, cumulative as Prometheus wants them."""
+    family = HistogramMetricFamily(name, text, labels=[label])
+    labels: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        labels[row["label"]].append(row)
+    for value, of_label in sorted(labels.items()):
+        buckets = [
+            ("+Inf" if math.isinf(bound) else f"{bound}", sum(row["count"] for row in of_label if row["upto"] <= bound))
+            for bound in (*bounds, math.inf)
+        ]
+        family.add_metric([value], buckets, sum(row["sum"] for row in of_label))
+    return family
+
+
+@dataclass
+class Refresher:
+    """Counts what is new, in whichever process comes first, and tells `support` what was counted so far."""
+
+    engine: AsyncEngine
+    support: Support
+    interval: float
+    overlap: timedelta = OVERLAP
+
+    async def run(self) -> None:
+        """Refresh until cancelled, whatever is away meanwhile."""
+        while True:
+            try:
+                await self.round()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("measures_hindered", error=type(error).__name__)
+            except Exception:
+                log.exception("measures_broken")
+            await asyncio.sleep(self.interval)
+
+    async def round(self) -> None:
+        """Count until there is nothing new, page by page, so that no transaction lasts."""
+        for _ in range(MOST_PAGES):
+            async with self.engine.begin() as connection:
+                looked = await refresh_measures(connection, TIMES, LAGS, self.overlap, PAGE)
+            if looked is None or looked < PAGE:
+                break
+        async with self.engine.begin() as connection:
+            self.support.take([dict(row) for row in await read_measures(connection)])
+
+
+def make_refresher(engine: AsyncEngine, registry: CollectorRegistry, interval: float) -> Refresher:
+    """A refresher whose numbers `registry` tells."""
+    support = Support()
+    registry.register(support)
+    return Refresher(engine, support, interval)

@@ -1,0 +1,30 @@
+"""Jobs on the wire."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from api.schemas.common import Resource, View
+from domain.jobs import JobState
+
+
+class FailureView(View):
+    """An item that could not be done, and why."""
+
+    id: str
+    detail: str
+
+
+class JobView(Resource):
+    """Work that goes on in the background. `done` counts items, failed ones included; `total` is null until it is known.
+
+    `failures` tells the first hundred. A FAILED job says in `result.error` what ended it.
+    """
+
+    kind: Annotated[str, Field(examples=["SIMULATION"])]
+    state: JobState
+    done: int
+    total: int | None
+    failures: list[FailureView]
+    result: dict[str, Any] | None
+    requested_by: str

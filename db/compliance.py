@@ -1,0 +1,140 @@
+"""How promises were kept in a period: set-based counts of clocks, times of tickets and sums of credits, whole and by group."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from sqlalchemy import RowMapping, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.sla.clocks import ClockKind
+from domain.sla.compliance import Count, Counts, GroupBy, Period
+
+JUDGED: Final = "coalesce(c.breached_at, c.deadline_at, c.met_at)"
+"""The deadline that stood; for a promise kept while its clock was paused, which has none, the instant at which it was kept.
+
+The index ix_sla_clocks_judged has this expression.
+"""
+
+
+class Key(NamedTuple):
+    """What a group is told by: of a clock, of a ticket, and how it is called."""
+
+    clock: str
+    ticket: str
+    name: str = "g.key"
+    join: str = ""
+
+
+OF_TICKET: Final = "join support_tickets t on t.id = c.ticket_id"
+
+KEYS: Final[Mapping[GroupBy | None, Key]] = {
+    None: Key("null::text", "null::text"),
+    GroupBy.TIER: Key("c.tier", "t.sla_tier"),
+    GroupBy.SEVERITY: Key("c.severity", "t.severity"),
+    GroupBy.CATEGORY: Key("t.category", "t.category", join=OF_TICKET),
+    GroupBy.TEAM: Key(
+        "t.team_id::text",
+        "t.team_id::text",
+        "(select m.name from teams m where m.id = g.key::uuid)",
+        OF_TICKET,
+    ),
+    GroupBy.MONTH: Key(
+        f"to_char({JUDGED} at time zone 'UTC', 'YYYY-MM')", "to_char(t.created_at at time zone 'UTC', 'YYYY-MM')"
+    ),
+}
+
+
+def _clocks(key: Key) -> TextClause:
+    return text(f"""
+select grouping(g.key) = 1 as everything, g.key, {key.name} as name, g.kind,
+  count(*) filter (where g.state = 'MET') as met,
+  count(*) filter (where g.state = 'BREACHED') as breached,
+  count(*) filter (where g.state = 'BREACHED' and g.waived) as waived
+from (
+  select {key.clock} as key, c.kind, c.state, c.waived or w.breach_id is not null as waived
+  from sla_clocks c {key.join}
+  left join (
+    select b.ticket_id, b.kind, b.cycle, x.breach_id
+    from sla_breach_actions x join sla_breaches b on b.id = x.breach_id where x.action = 'WAIVE'
+  ) w on w.ticket_id = c.ticket_id and w.kind = c.kind and w.cycle = c.cycle
+  where {JUDGED} >= :since and {JUDGED} < :until and c.state in ('MET', 'BREACHED')
+) g
+group by grouping sets ((g.kind), (g.key, g.kind))
+""")  # noqa: S608 - constants
+
+
+def _tickets(key: Key) -> TextClause:
+    return text(f"""
+select grouping(g.key) = 1 as everything, g.key, {key.name} as name,
+  percentile_cont(array[0.5, 0.9]) within group (order by g.response) as response,
+  percentile_cont(array[0.5, 0.9]) within group (order by g.resolution) as resolution
+from (
+  select {key.ticket} as key,
+    extract(epoch from t.first_response_at - t.created_at)::float8 as response,
+    extract(epoch from t.resolved_at - t.created_at)::float8 as resolution
+  from support_tickets t where t.created_at >= :since and t.created_at < :until
+) g
+group by grouping sets ((), (g.key))
+""")  # noqa: S608 - constants
+
+
+def _credits(key: Key) -> TextClause:
+    return text(f"""
+select grouping(g.key) = 1 as everything, g.key, {key.name} as name, g.currency, sum(g.amount) as amount
+from (
+  select {key.clock} as key, x.currency, x.amount
+  from sla_breaches b join sla_breach_actions x on x.breach_id = b.id and x.action = 'CREDIT'
+  join sla_clocks c on c.ticket_id = b.ticket_id and c.kind = b.kind and c.cycle = b.cycle {key.join}
+  where b.breached_at >= :since and b.breached_at < :until
+) g
+group by grouping sets ((g.currency), (g.key, g.currency))
+""")  # noqa: S608 - constants
+
+
+STATEMENTS: Final = {by: (_clocks(key), _tickets(key), _credits(key)) for by, key in KEYS.items()}
+
+
+@dataclass
+class Kept:
+    """How promises were kept in a group, or in all; times are seconds from the creation, the median and the 90th percentile."""
+
+    name: str | None = None
+    counts: Counts = field(default_factory=dict)
+    credits: dict[str, Decimal] = field(default_factory=dict)
+    response: tuple[float | None, float | None] = (None, None)
+    resolution: tuple[float | None, float | None] = (None, None)
+
+
+@dataclass
+class Compliance:
+    """All of it, and each group by its key; the key None is what has none, such as tickets without a team."""
+
+    everything: Kept = field(default_factory=Kept)
+    groups: defaultdict[str | None, Kept] = field(default_factory=lambda: defaultdict(Kept))
+
+    def of(self, row: RowMapping) -> Kept:
+        """Whom a row speaks of."""
+        if row["everything"]:
+            return self.everything
+        group = self.groups[row["key"]]
+        group.name = row["name"]
+        return group
+
+
+async def read_compliance(connection: AsyncConnection, period: Period, by: GroupBy | None) -> Compliance:
+    """How promises were kept: cycles by the deadline that stood, credits by their breach, times by the ticket's creation."""
+    found = Compliance()
+    clocks, tickets, sums = STATEMENTS[by]
+    values = period._asdict()
+    for row in (await connection.execute(clocks, values)).mappings():
+        found.of(row).counts[ClockKind(row["kind"])] = Count(row["met"], row["breached"], row["waived"])
+    for row in (await connection.execute(tickets, values)).mappings():
+        kept = found.of(row)
+        kept.response = tuple(row["response"] or (None, None))
+        kept.resolution = tuple(row["resolution"] or (None, None))
+    for row in (await connection.execute(sums, values)).mappings():
+        found.of(row).credits[row["currency"]] = row["amount"]
+    return found
