@@ -37,8 +37,8 @@ from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
 from api.services import make_services
 from api.sla import calendars as sla_calendars
+from api.sla import clocks, escalation, preview
 from api.sla import definitions as sla_definitions
-from api.sla import escalation, preview
 from db.engine import make_engine
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -54,6 +54,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     customers.router,
     tickets.router,
     promises.router,
+    clocks.router,
     sla_calendars.router,
     sla_definitions.router,
     escalation.router,

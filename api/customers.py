@@ -16,6 +16,7 @@ from api.responses import reply
 from api.routing import Area
 from api.schemas.common import SearchText
 from api.schemas.customers import AccountView, ChangeAccount, CreateAccount
+from api.sla.reapplication import recount
 from db import customers
 from db.customers import Row
 from domain.customers import FeeNotInCurrency, Tier, fee
@@ -71,7 +72,7 @@ async def get_account(account_id: UUID, caller: Principal, session: Session) -> 
 async def change_account(
     account_id: UUID, body: ChangeAccount, lead: Lead, session: Session, accepted: IfMatch
 ) -> Response:
-    """Change an account; tickets that are open keep the tier that they were made with."""
+    """Change an account; tickets that are open keep their tier, and follow its time zone."""
     before = existing(await customers.find_account(session, account_id, lock=True))
     fresh(before["version"], accepted)
     await refuse_unknown(session, {("/csmId", "colleague"): body.csm_id, ("/tamId", "colleague"): body.tam_id})
@@ -79,6 +80,8 @@ async def change_account(
     after = {**before, **changes}
     fee(after["monthly_fee"], after["currency"])
     await customers.change_account(session, before, changes)
+    if after["time_zone"] != before["time_zone"]:
+        await recount(session, lead.actor, account=account_id)
     view = shown(await customers.find_account(session, account_id))
     return reply(view, version=view.version)
 

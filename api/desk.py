@@ -14,6 +14,7 @@ from uuid_utils import compat
 from api.auth import Caller
 from api.errors import Refused
 from api.processes import Finished, Kind, Processes
+from api.schemas.sla.clocks import Adjustment
 from api.schemas.tickets import Author, CommentView, NewComment, NewTicket, SlaStanding, TicketPatch, TicketView
 from db.engine import tenant_transaction
 from db.processes import recorded
@@ -23,9 +24,10 @@ from domain.identity import Actor, Role
 from domain.ids import command_id, derived_id, fingerprint, opening_id
 from domain.process import Forbidden, NotFound
 from domain.protocol import Message, Receipt
+from domain.sla.clocks import ClockKind
 from domain.tickets.decide import take_in
 from domain.tickets.lifecycle import TicketFinal, allowed
-from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status, Ticket
+from domain.tickets.model import AddComment, AdjustClock, ChangeTicket, ClockAction, CreateTicket, Status, Ticket
 from domain.tickets.standing import seen, standing
 from domain.tickets.surroundings import Surroundings
 
@@ -96,6 +98,18 @@ class Desk:
                 raise
             return await self._follow_up(ticket_id, Status.CLOSED, body, caller, key, refused)
         return comment_view(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+
+    async def adjust(
+        self, ticket_id: UUID, kind: ClockKind, action: ClockAction, body: Adjustment, caller: Caller, key: str | None
+    ) -> None:
+        """Pause, resume or waive one of a ticket's clocks."""
+        command = AdjustClock(kind=kind, action=action, reason=body.reason)
+        message = self._message(command, caller, key, f"POST sla/{kind}/{action}", ticket_id, body)
+        try:
+            await self.processes.update(TICKET, ticket_id, "clock", message)
+        except Finished as finished:
+            await self._seen(ticket_id, caller)
+            raise TicketFinal(Status(finished.state["status"])) from None
 
     async def _follow_up(
         self,

@@ -10,9 +10,15 @@ How many items of a portion are done at once is the handler's business. A route 
 
 from api import simulations
 from api.services import Services
+from api.sla.reapplication import REAPPLY, RECOUNT, Reapplication
 from domain.jobs import Kinds
 
 
 def job_kinds(services: Services) -> Kinds:
     """Every kind, bound to what it works with."""
-    return {simulations.KIND: simulations.Simulations(services.settings).run}
+    open_tickets = Reapplication(services.engine, services.processes)
+    return {
+        simulations.KIND: simulations.Simulations(services.settings).run,
+        REAPPLY: open_tickets.reapply,
+        RECOUNT: open_tickets.recount,
+    }

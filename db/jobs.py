@@ -55,6 +55,17 @@ JOBS: Final = (
 LEASE: Final = text("select * from lease_job(cast(:kinds as text[]), :lease, :seconds)").bindparams(
     bindparam("lease", type_=Uuid), bindparam("seconds", type_=Float)
 )
+WAITING: Final = (
+    select(J.id)
+    .where(
+        J.kind == bindparam("kind", type_=Text),
+        J.state == "QUEUED",
+        J.done == 0,
+        J.input == bindparam("input", type_=JSONB),
+    )
+    .with_for_update()
+    .limit(1)
+)
 RENEW: Final = update(jobs).where(*_mine).values(leased_until=_ends).returning(J.id)
 RECORD: Final = (
     update(jobs)
@@ -94,6 +105,15 @@ async def enqueue(
     """Ask for a job in the caller's transaction: it is there as soon as that commits, and never if it does not."""
     values = {"id": job_id, "kind": kind, "input": dict(job_input), "author": author.model_dump(mode="json")}
     return (await connection.execute(insert(jobs).returning(*SHOWN), values)).mappings().one()
+
+
+async def enqueue_once(
+    connection: AsyncConnection, job_id: UUID, kind: str, job_input: Mapping[str, Any], author: Actor
+) -> None:
+    """Ask for a job, unless one that wants the same waits to be begun: that one will see what this transaction wrote."""
+    waiting = (await connection.execute(WAITING, {"kind": kind, "input": dict(job_input)})).first()
+    if waiting is None:
+        await enqueue(connection, job_id, kind, job_input, author)
 
 
 async def find_job(connection: AsyncConnection, job_id: UUID) -> RowMapping | None:

@@ -13,8 +13,9 @@ from api.records import Once, fresh, new_id
 from api.responses import reply
 from api.routing import Area
 from api.schemas.sla.calendars import CalendarView, CreateCalendar, ReplaceCalendar
+from api.sla.reapplication import recount
 from api.sla.versions import InForce, versions_page
-from db.sla.calendars import CALENDARS, count_again, definitions_on
+from db.sla.calendars import CALENDARS, definitions_on
 from db.versions import Row, lock_policy
 from domain.process import KeyReused, NotFound
 from domain.sla.calendars import CalendarInUse
@@ -50,12 +51,12 @@ async def get_sla_calendar(calendar_id: UUID, agent: Agent, session: Session) ->
 async def replace_sla_calendar(
     calendar_id: UUID, body: ReplaceCalendar, lead: Lead, session: Session, accepted: IfMatch
 ) -> Response:
-    """Write a calendar's next version, in force again if it had ended; clocks that are open count their time anew by it."""
+    """Write a calendar's next version, in force again if it had ended; a job (`RECOUNT`) counts the open clocks anew by it."""
     await lock_policy(session)
     before = existing(await CALENDARS.find(session, calendar_id, lock=True))
     fresh(before["version"], accepted)
     if await CALENDARS.change(session, before, {**written(body), "active": True}, lead.id):
-        await count_again(session, calendar_id)
+        await recount(session, lead.actor, calendar=calendar_id)
     view = shown(await CALENDARS.find(session, calendar_id))
     return reply(view, version=view.version)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Query
 from starlette.responses import Response
 
+from api import jobs
 from api.constraints import UnknownReference
 from api.dependencies import Agent, IfMatch, Lead, PageQuery, Session
 from api.errors import refusals
@@ -16,7 +17,9 @@ from api.paging import Page
 from api.records import Once, fresh, new_id
 from api.responses import reply
 from api.routing import Area
+from api.schemas.jobs import JobView
 from api.schemas.sla.definitions import CreateDefinition, CreditBody, DefinitionView, ReplaceDefinition
+from api.sla.reapplication import REAPPLY
 from api.sla.versions import InForce, versions_page
 from db.sla.definitions import DEFINITIONS, calendar_in_force, find_promise, ladder
 from db.versions import Row, lock_policy
@@ -102,6 +105,15 @@ async def end_sla_definition(definition_id: UUID, lead: Lead, session: Session, 
     fresh(before["version"], accepted)
     await DEFINITIONS.end(session, before, lead.id)
     return Response(status_code=204)
+
+
+@router.post("/{definition_id}/reapply", status_code=202, response_model=JobView, responses=refusals(KeyReused))
+async def reapply_sla_definition(definition_id: UUID, lead: Lead, session: Session, once: Once) -> Response:
+    """Bring a definition's version of today to the tickets that are open; elapsed time is carried over, and a promise that has
+    ended is cancelled. The job tells how far it has come."""
+    row = existing(await DEFINITIONS.find(session, definition_id))
+    promise = {name: row[name] for name in ("version", "tier", "severity", "kind")}
+    return await jobs.accept(once, REAPPLY, {"definition": str(definition_id), **promise}, lead)
 
 
 @router.get("/{definition_id}/versions", response_model=Page[DefinitionView])

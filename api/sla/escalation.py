@@ -14,6 +14,7 @@ from api.records import Once, fresh, new_id, refuse_unknown
 from api.responses import reply
 from api.routing import Area
 from api.schemas.sla.escalation import ChangeRule, CreateRule, NotifyBody, PageBody, ReassignBody, RuleView, kept
+from api.sla.reapplication import recount
 from api.sla.versions import InForce, versions_page
 from db.references import References
 from db.sla.escalation import RULES, Place, last_position, list_rules, rules_in_force
@@ -42,6 +43,7 @@ async def create_escalation_rule(body: CreateRule, lead: Lead, session: Session,
     values["position"] = body.position or await last_position(session) + 1
     await RULES.add(session, values, lead.id)
     await refuse_unfit(session)
+    await recount(session, lead.actor)
     view = shown(await RULES.find(session, values["id"]))
     return await once.reply(view, version=view.version, location=f"{router.prefix}/{view.id}")
 
@@ -69,8 +71,9 @@ async def change_escalation_rule(
     before = existing(await RULES.find(session, rule_id, lock=True))
     fresh(before["version"], accepted)
     await refuse_unknown(session, named(body))
-    await RULES.change(session, before, written(body), lead.id)
-    await refuse_unfit(session)
+    if await RULES.change(session, before, written(body), lead.id):
+        await refuse_unfit(session)
+        await recount(session, lead.actor)
     view = shown(await RULES.find(session, rule_id))
     return reply(view, version=view.version)
 
@@ -82,6 +85,7 @@ async def end_escalation_rule(rule_id: UUID, lead: Lead, session: Session, accep
     before = existing(await RULES.find(session, rule_id, lock=True))
     fresh(before["version"], accepted)
     await RULES.end(session, before, lead.id)
+    await recount(session, lead.actor)
     return Response(status_code=204)
 
 

@@ -1,6 +1,7 @@
 """What happens to a ticket's clocks: they begin with it, follow its status, are met by replies, and follow tier and severity."""
 
 from datetime import datetime
+from uuid import UUID
 
 from domain.identity import Role
 from domain.ids import derived_id
@@ -127,9 +128,10 @@ def reopened(draft: Draft, at: datetime, terms: Terms) -> None:
         retarget(draft, at)
 
 
-def retarget(draft: Draft, at: datetime, *, reapply: bool = False) -> None:
-    """Put the open clocks on what is promised for the ticket's tier and severity, or (`reapply`) on today's definitions.
+def retarget(draft: Draft, at: datetime, *, moved: bool = False, reapply: UUID | None = None) -> None:
+    """Put the open clocks on what is promised for the ticket's tier and severity, those of the definition `reapply` anew.
 
+    `moved` says that tier or severity have changed; a definition that ended meanwhile keeps the tickets that it has.
     Elapsed time is carried over. A promise that is no longer made is cancelled; one that is newly made starts now.
     """
     terms = draft.around.terms
@@ -139,8 +141,9 @@ def retarget(draft: Draft, at: datetime, *, reapply: bool = False) -> None:
         clock, target = draft.ticket.clock(kind), terms.target(draft.ticket, kind)
         if clock and clock.state in OPEN:
             if target is None:
-                draft.put(clocks.cancel(clock, at, terms.tables))
-            elif reapply or target.definition_id != clock.target.definition_id:
+                if moved or reapply == clock.target.definition_id:
+                    draft.put(clocks.cancel(clock, at, terms.tables))
+            elif reapply == target.definition_id or target.definition_id != clock.target.definition_id:
                 draft.put(clocks.retarget(clock, target, at, terms.tables))
                 announce_breach(draft, clock, draft.ticket.clock(kind))
         elif owed(draft.ticket, kind) and (clock is None or (clock.state is ClockState.CANCELLED and not clock.waived)):

@@ -90,7 +90,7 @@ def decide(
             adjust(draft, command)
         case Reapply():
             admit(draft)
-            retarget(draft, event.at, reapply=True)
+            retarget(draft, event.at, reapply=command.definition_id)
         case CreateTicket():
             raise TicketFinal(ticket.status) if ticket.status in FINAL else Invalid("The ticket exists already.")
         case _:
@@ -181,7 +181,7 @@ def change(draft: Draft, command: ChangeTicket) -> None:
     if draft.ticket.assignee_id and before.status is Status.NEW:
         draft.set(**moved(draft.ticket, Status.OPEN, event.at))
     if (draft.ticket.severity, draft.ticket.sla_tier) != (before.severity, before.sla_tier):
-        retarget(draft, event.at)
+        retarget(draft, event.at, moved=True)
     if draft.ticket.assignee_id != before.assignee_id:
         draft.set(acted_at=event.at)
         draft.tell_assignee("ticket_assigned")

@@ -171,9 +171,10 @@ class AdjustClock(Command):
 
 
 class Reapply(Command):
-    """Put the open clocks on the definitions of today; what was used up of them is carried over."""
+    """Put the open clock of a definition on its version of today; what was used up of the clock is carried over."""
 
     type: Literal["reapply"] = "reapply"
+    definition_id: UUID
 
 
 AnyCommand = CreateTicket | ChangeTicket | AddComment | AdjustClock | Reapply | Wake

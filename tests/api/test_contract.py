@@ -90,7 +90,8 @@ class Contract:
                 "subject": "No dashboard",
                 "description": "It answers 403.",
             }
-            return {"ticket_id": (await self.api.created("customer", "/api/tickets", ticket))["id"]}
+            clock = {"kind": "RESOLUTION"} if "{kind}" in path else {}
+            return {"ticket_id": (await self.api.created("customer", "/api/tickets", ticket))["id"], **clock}
         for name, (collection, body) in RECORDS.items():
             if f"{{{name}}}" in path:
                 return {name: (await self.api.created("lead", collection, await body(self.api)))["id"]}

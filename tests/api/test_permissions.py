@@ -27,6 +27,11 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("DELETE", "/api/sla/definitions/{definition_id}"): {},
     ("PATCH", "/api/escalation-rules/{rule_id}"): {"name": "Mine now"},
     ("DELETE", "/api/escalation-rules/{rule_id}"): {},
+    **{
+        ("POST", f"/api/tickets/{{ticket_id}}/sla/{{kind}}/{verb}"): {"reason": "Mine now"}
+        for verb in ("pause", "resume", "waive")
+    },
+    ("POST", "/api/sla/definitions/{definition_id}/reapply"): {},
     ("POST", "/api/sla/breaches/{breach_id}/acknowledge"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/waive"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/credit"): {"amount": "1"},
@@ -43,7 +48,7 @@ REFUSALS: Final = [
 
 def at(path: str, things: dict[str, str]) -> str:
     """The path with ids in it; an unknown parameter is an error, so that a new kind of thing is added here."""
-    return path.format(**things)
+    return path.format(kind="RESOLUTION", **things)
 
 
 RECORDS: Final = {
@@ -56,6 +61,10 @@ RECORDS: Final = {
 NOTHING: Final = {
     name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", "breach_id", "job_id", *RECORDS)
 }
+
+
+TELLING_THE_TIME: Final = {"/api/tickets/{ticket_id}/sla"}
+"""What answers differently each time."""
 
 
 async def theirs(api: Front) -> dict[str, str]:
@@ -111,7 +120,8 @@ async def test_another_tenants_things_do_not_exist(playground: Front, route: Rou
 
 async def seen(api: Front, things: dict[str, str]) -> list[str]:
     """What an admin of their own tenant reads at each route of a thing."""
-    answers = [await api.call("admin", "GET", at(path, things)) for method, path in OF_A_THING if method == "GET"]
+    read = [path for method, path in OF_A_THING if method == "GET" and path not in TELLING_THE_TIME]
+    answers = [await api.call("admin", "GET", at(path, things)) for path in read]
     assert {answer.status_code for answer in answers} == {200}
     return [answer.text for answer in answers]
 

@@ -1,21 +1,12 @@
 """Business calendars over HTTP."""
 
 import asyncio
-import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import SET_TENANT, tenant_transaction
+from db.engine import tenant_transaction
 from db.settings import find_settings
-from db.sla.calendars import count_again
-from db.tables.processes import processes
-from db.tables.sla import sla_clocks
-from db.tables.tickets import support_tickets
 from tests.api.front import Front, places, problem, some_id
 
 PATH = "/api/sla/calendars"
@@ -136,38 +127,6 @@ async def test_a_calendar_that_definitions_count_by_cannot_end(api: Front) -> No
     refused = problem(await api.call("lead", "DELETE", f"{PATH}/{used['id']}"), 409, "calendar-in-use")
     assert len(refused["definitions"]) == 8
     assert (await api.call("agent", "GET", f"{PATH}/{used['id']}")).json() == used
-
-
-async def test_a_change_has_the_open_clocks_on_the_calendar_counted_again(api: Front) -> None:
-    """In a transaction that is rolled back: two tickets at rest, of which one counts its time on the calendar that changes."""
-    calendar_id, other = uuid.uuid4(), uuid.uuid4()
-    async with api.app.state.services.engine.connect() as connection:
-        await connection.execute(SET_TENANT, {"tenant": str(api.seed.tenant_id)})
-        tickets = [await a_ticket(connection, number, on) for number, on in enumerate((calendar_id, other))]
-        await count_again(connection, calendar_id)
-        found = select(processes.c.id, processes.c.confirmed_revision).where(processes.c.id.in_(tickets))
-        confirmed = {row.id: row.confirmed_revision for row in await connection.execute(found)}
-    assert confirmed == {tickets[0]: 2, tickets[1]: 3}
-
-
-async def a_ticket(connection: AsyncConnection, number: int, calendar_id: UUID) -> UUID:
-    """A ticket, its process confirmed, and a clock that runs on a calendar."""
-    ticket, now = uuid.uuid4(), datetime.now(UTC)
-    process = {"id": ticket, "kind": "ticket", "workflow_id": f"ticket/{ticket}", "revision": 3}
-    await connection.execute(insert(processes).values(**process, confirmed_revision=3, final=False))
-    texts = {"customer_email": "c@shop.example", "subject": "S", "description": "D", "channel": "EMAIL"}
-    ranks = {"status": "NEW", "priority": "LOW", "severity": "SEV4", "sla_tier": "BASIC", "tags": [], "fields": {}}
-    times = {"status_since": now, "created_at": now, "updated_at": now}
-    await connection.execute(
-        insert(support_tickets).values(
-            id=ticket, number=800_000 + number, reopens=0, version=1, **texts, **ranks, **times
-        )
-    )
-    clock = {"ticket_id": ticket, "kind": "RESOLUTION", "cycle": 1, "state": "RUNNING", "calendar_id": calendar_id}
-    promise = {"tier": "BASIC", "severity": "SEV4", "definition_id": uuid.uuid4(), "definition_version": 1}
-    run = {"target_minutes": 60, "started_at": now, "spent": timedelta(), "runs": [], "holds": [], "waived": False}
-    await connection.execute(insert(sla_clocks).values(**clock, **promise, **run))
-    return ticket
 
 
 WRONG_HOURS = {

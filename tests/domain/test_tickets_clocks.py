@@ -259,7 +259,7 @@ def test_c27_a_promise_no_longer_made_is_cancelled_and_alerts_stop() -> None:
     one.live(when("10:30"))
     assert len(one.told()) == 2
     one.terms = terms(policy({FIRST: 60}, rules=()))
-    one.do(Reapply(), when("10:40"), by=LEAD)
+    one.do(Reapply(definition_id=one.clock(LAST).target.definition_id), when("10:40"), by=LEAD)
     one.live(when("10:00", 3))
     assert one.states() == {"FIRST_RESPONSE 1": "BREACHED", "RESOLUTION 1": "CANCELLED"}
     assert len(one.told()) == 2
@@ -405,6 +405,7 @@ def test_reapplying_carries_the_elapsed_time_to_the_new_version() -> None:
     one.terms = terms(policy({FIRST: 30, LAST: 600}, version=2))
     one.wake(when("09:05"))
     assert one.clock(LAST).target.version == 1
-    one.do(Reapply(), when("09:10"), by=LEAD)
+    for kind in (FIRST, LAST):
+        one.do(Reapply(definition_id=one.clock(kind).target.definition_id), when("09:10"), by=LEAD)
     assert (one.clock(FIRST).deadline_at, one.clock(LAST).deadline_at) == (when("09:30"), when("19:00"))
     assert one.clock(LAST).target.version == 2
