@@ -11,7 +11,9 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from db.engine import tenant_transaction
 from db.sla.policies import POLICY
+from db.versions import lock_policy
 from domain.customers import Tier
 from domain.sla.calendars import Calendar
 from domain.sla.clocks import ClockKind, Target
@@ -118,3 +120,14 @@ async def test_a_policy_follows_what_is_written_and_keeps_what_breaches_are_wort
         None,
         None,
     ]
+
+
+async def test_a_writer_of_policy_holds_up_other_writers_and_no_decision(api: Front, postgres: Database) -> None:
+    """What a decision inserts refers to its tenant, and so locks the tenant's key."""
+    tenant = (api.seed.other_tenant_id,)
+    async with tenant_transaction(api.app.state.services.engine, api.seed.other_tenant_id) as writer:
+        await lock_policy(writer)
+        with psycopg.connect(postgres.owner.conninfo(), autocommit=True) as other:
+            assert other.execute("select 1 from tenants where id = %s for key share nowait", tenant).fetchone() == (1,)
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                other.execute("select 1 from tenants where id = %s for no key update nowait", tenant)

@@ -1,7 +1,7 @@
 """Business calendars on the wire."""
 
 from datetime import date
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -90,8 +90,19 @@ class CalendarFields(Body):
         )
 
 
+EXAMPLE: Final[dict[str, Any]] = {
+    "name": "Munich office",
+    "timeZone": "Europe/Berlin",
+    "week": {"MON": [["09:00", "12:30"], ["13:00", "17:00"]], "FRI": [["22:00", "06:00"]]},
+    "holidays": [{"date": "2026-12-24", "windows": [["09:00", "12:00"]]}, {"date": "2026-12-31", "windows": []}],
+    "country": "DE-BY",
+}
+
+
 class ReplaceCalendar(CalendarFields):
     """The next version of a calendar, whole."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     name: Annotated[Line, Field(examples=["Munich office"])]
 

@@ -1,10 +1,10 @@
 """Trying a calendar, on the wire."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.schemas.common import Body, Instant, TimeZone, View
@@ -30,8 +30,18 @@ class PauseBody(Body):
     until: Annotated[Instant, Field(examples=["2026-03-03T12:00:00Z"])]
 
 
+EXAMPLE: Final[dict[str, Any]] = {
+    "calendar": {"timeZone": "Europe/Berlin", "week": {"MON": [["09:00", "17:00"]], "TUE": [["09:00", "17:00"]]}},
+    "targetMinutes": 480,
+    "startedAt": "2026-03-02T15:00:00Z",
+    "pauses": [{"from": "2026-03-03T09:00:00Z", "until": "2026-03-03T10:00:00Z"}],
+}
+
+
 class Preview(Body):
     """A promise to try: on a calendar written out, or on one that there is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     calendar: InlineCalendar | None = None
     calendar_id: UUID | None = None
