@@ -83,7 +83,7 @@ FUNCTIONS = {
         tenant record;
         looked integer;
         total integer := 0;
-        swept_page constant integer := 1000;
+        swept_page constant integer := 5000;
         nobody constant uuid := '00000000-0000-0000-0000-000000000000';
         settled constant timestamptz := clock_timestamp() - overlap;
     begin
