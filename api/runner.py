@@ -21,7 +21,7 @@ from domain.jobs import Job, JobFailed, JobState, Kinds, Page
 
 log = structlog.get_logger(__name__)
 
-LEASE_SECONDS: Final = 30.0
+LEASE_SECONDS: Final = 15.0
 """So long does the job of a killed process wait for another one."""
 
 SLICE_SECONDS: Final = 30.0

@@ -12,12 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.sla.clocks import ClockKind
 from domain.sla.compliance import Count, Counts, GroupBy, Period
 
-JUDGED: Final = "coalesce(c.breached_at, c.deadline_at, c.met_at)"
-"""The deadline that stood; for a promise kept while its clock was paused, which has none, the instant at which it was kept.
-
-The index ix_sla_clocks_judged has this expression.
-"""
-
 
 class Key(NamedTuple):
     """What a group is told by: of a clock, of a ticket, and how it is called."""
@@ -42,7 +36,7 @@ KEYS: Final[Mapping[GroupBy | None, Key]] = {
         OF_TICKET,
     ),
     GroupBy.MONTH: Key(
-        f"to_char({JUDGED} at time zone 'UTC', 'YYYY-MM')", "to_char(t.created_at at time zone 'UTC', 'YYYY-MM')"
+        "to_char(c.judged_at at time zone 'UTC', 'YYYY-MM')", "to_char(t.created_at at time zone 'UTC', 'YYYY-MM')"
     ),
 }
 
@@ -60,7 +54,7 @@ from (
     select b.ticket_id, b.kind, b.cycle, x.breach_id
     from sla_breach_actions x join sla_breaches b on b.id = x.breach_id where x.action = 'WAIVE'
   ) w on w.ticket_id = c.ticket_id and w.kind = c.kind and w.cycle = c.cycle
-  where {JUDGED} >= :since and {JUDGED} < :until and c.state in ('MET', 'BREACHED')
+  where c.judged_at >= :since and c.judged_at < :until and c.state in ('MET', 'BREACHED')
 ) g
 group by grouping sets ((g.kind), (g.key, g.kind))
 """)  # noqa: S608 - constants

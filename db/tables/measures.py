@@ -33,6 +33,7 @@ measured_until = Table(
     tenant_column(),
     Column("tickets_at", INSTANT, nullable=False, server_default=text("'-infinity'")),
     Column("ticket_id", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'")),
+    Column("swept_id", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'")),
     Column("breaches_at", INSTANT, nullable=False, server_default=text("'-infinity'")),
     Column("judged_at", INSTANT, nullable=False, server_default=text("'-infinity'")),
     PrimaryKeyConstraint("tenant_id"),

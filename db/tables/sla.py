@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -96,12 +97,18 @@ sla_clocks = Table(
     Column("cause", Text),
     Column("ended_at", INSTANT),
     Column("waived", Boolean, nullable=False),
+    Column(
+        "judged_at",
+        INSTANT,
+        Computed("coalesce(breached_at, deadline_at, met_at)", persisted=True),
+        comment="The deadline that stood; for a promise kept while its clock was paused, when it was kept.",
+    ),
     ForeignKeyConstraint(
         ["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"
     ),
     CheckConstraint("state in ('RUNNING','PAUSED','MET','BREACHED','CANCELLED','ANNULLED')", name="state"),
     Index("ix_sla_clocks_deadline", "tenant_id", "deadline_at"),
-    Index("ix_sla_clocks_judged", "tenant_id", text("coalesce(breached_at, deadline_at, met_at)")),
+    Index("ix_sla_clocks_judged", "tenant_id", "judged_at"),
     comment="Every clock of every ticket; the latest cycle of each kind is part of the ticket's state.",
 )
 

@@ -3,9 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
+from db.compliance import STATEMENTS
+from db.statements import DIALECT
 from domain.customers import Tier
+from domain.sla.compliance import GroupBy
 from tests.api.front import Front, places, problem
 from tests.api.records import Records
 
@@ -183,6 +187,18 @@ async def test_every_bad_parameter_is_named(api: Front) -> None:
     query = {"from": "yesterday", "to": "2026-01-01T00:00:00", "groupBy": "mood"}
     document = problem(await api.call("agent", "GET", PATH, params=query), 422, "invalid")
     assert places(document) == {"from", "to", "groupBy"}
+
+
+@pytest.mark.parametrize("by", [None, *GroupBy])
+async def test_only_the_periods_clocks_are_read(api: Front, by: GroupBy | None) -> None:
+    with psycopg.connect(api.settings.postgres.conninfo()) as connection:
+        connection.execute("select set_config('summit.tenant', %s, true)", (str(api.seed.tenant_id),))
+        connection.execute("set local enable_seqscan = off")
+        statement = STATEMENTS[by][0].bindparams(since=month(1), until=month(2))
+        compiled = statement.compile(dialect=DIALECT)
+        plan = connection.execute(f"explain {compiled}".encode(), compiled.params).fetchall()
+    [condition] = [line for (line,) in plan if "judged_at >=" in line]
+    assert "Index Cond" in condition, "under row-level security too"
 
 
 async def test_another_tenant_sees_nothing_of_it(api: Front, records: Records) -> None:

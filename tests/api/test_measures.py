@@ -140,6 +140,17 @@ async def test_a_decision_that_commits_late_is_not_missed(ledger: Ledger) -> Non
     assert ledger.measures("tickets") == {("", math.inf): 2}
 
 
+async def test_what_is_written_with_an_instant_long_past_is_found_by_the_sweep(ledger: Ledger) -> None:
+    ledger.ticket()
+    ledger.refresh()
+    imported = ledger.ticket(NOW - timedelta(days=400))
+    ledger.refresh()
+    assert ledger.statuses() == {"NEW": 2}
+    ledger.changed(imported, "OPEN", NOW - timedelta(days=399))
+    assert ledger.refresh() == 0
+    assert ledger.statuses() == {"NEW": 1, "OPEN": 1}
+
+
 async def test_the_first_response_is_measured_once_and_each_resolution(ledger: Ledger) -> None:
     created = NOW - timedelta(days=3)
     ticket = ledger.ticket(created)
