@@ -1,5 +1,6 @@
 """Broken promises over HTTP: who missed what by how much, and what is done about it."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -58,7 +59,8 @@ async def get_breaches(
     rows = await list_breaches(session, filters(query), after, page.count)
     policy = await app.policies.of(session, agent.tenant_id)
     now = datetime.now(UTC)
-    return reply(page.page(rows, lambda row: shown(row, policy, now), SORT, keys))
+    # Overruns of years on calendars of many windows take a while.
+    return reply(await asyncio.to_thread(page.page, rows, lambda row: shown(row, policy, now), SORT, keys))
 
 
 @router.get("/{breach_id}", response_model=BreachView)

@@ -7,8 +7,8 @@ tickets. Every replica tells the same: take `max`, not `sum`, over instances.
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.measures import read_measures, refresh_measures
+from domain.customers import Tier
+from domain.sla.clocks import ClockKind
 from domain.tickets.model import Status
 
 log = structlog.get_logger(__name__)
@@ -47,7 +49,7 @@ Row = Mapping[str, Any]
 class Support(Collector):
     """The guide's six, and the time from a broken deadline to its record; as of the last refresh."""
 
-    rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    rows: dict[str, list[Row]] | None = None
 
     def take(self, rows: Sequence[Row]) -> None:
         """Tell these from now on."""
@@ -61,51 +63,64 @@ class Support(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, also before the first refresh."""
-        rows = self.rows
-        total = sum(row["count"] for row in rows["tickets"])
-        yield CounterMetricFamily("support_tickets", "Tickets created", value=total)
-        statuses = GaugeMetricFamily("support_tickets_by_status", "Tickets by status", labels=["status"])
-        counts = {row["label"]: row["count"] for row in rows["status"]}
-        for status in Status:
-            statuses.add_metric([status.value], counts.get(status.value, 0))
-        yield statuses
-        yield histogram(
-            "support_response_time_seconds", "From creation to first response", "tier", rows["response"], TIMES
-        )
-        yield histogram(
-            "support_resolution_time_seconds", "From creation to resolution", "tier", rows["resolution"], TIMES
-        )
-        yield self._compliance()
-        # Nothing rates tickets yet; the name is there for whoever builds a dashboard.
-        yield GaugeMetricFamily("support_satisfaction_score", "Mean rating, 1 to 5", value=math.nan)
-        yield histogram(
-            "support_sla_detection_lag_seconds", "From a broken deadline to its record", "kind", rows["lag"], LAGS
-        )
-
-    def _compliance(self) -> Metric:
-        ratio = GaugeMetricFamily(
-            "support_sla_compliance_ratio", "Met of all due in the last 30 days, 0 to 1", labels=["kind"]
-        )
-        met = {row["label"]: row["count"] for row in self.rows["met"]}
-        breached = {row["label"]: row["count"] for row in self.rows["breached"]}
-        for kind in sorted(met.keys() | breached.keys()):
-            ratio.add_metric([kind], met.get(kind, 0) / (met.get(kind, 0) + breached.get(kind, 0)))
-        return ratio
+        """Every family; none before the first refresh, since a counter that begins at nought again would look like an increase."""
+        if self.rows is not None:
+            yield from families(self.rows)
 
 
-def histogram(name: str, text: str, label: str, rows: Sequence[Row], bounds: Sequence[float]) -> Metric:
-    """The buckets of each label, cumulative as Prometheus wants them."""
+def families(rows: Mapping[str, list[Row]]) -> Iterator[Metric]:
+    """The measures as Prometheus knows them."""
+    total = sum(row["count"] for row in rows["tickets"])
+    yield CounterMetricFamily("support_tickets", "Tickets created", value=total)
+    statuses = GaugeMetricFamily("support_tickets_by_status", "Tickets by status", labels=["status"])
+    counts = {row["label"]: row["count"] for row in rows["status"]}
+    for status in Status:
+        statuses.add_metric([status.value], counts.get(status.value, 0))
+    yield statuses
+    yield histogram(
+        "support_response_time_seconds", "From creation to first response", "tier", Tier, rows["response"], TIMES
+    )
+    yield histogram(
+        "support_resolution_time_seconds", "From creation to resolution", "tier", Tier, rows["resolution"], TIMES
+    )
+    yield compliance(rows["met"], rows["breached"])
+    # Nothing rates tickets yet; the name is there for whoever builds a dashboard.
+    yield GaugeMetricFamily("support_satisfaction_score", "Mean rating, 1 to 5", value=math.nan)
+    yield histogram(
+        "support_sla_detection_lag_seconds",
+        "From a broken deadline to its record",
+        "kind",
+        ClockKind,
+        rows["lag"],
+        LAGS,
+    )
+
+
+def compliance(met_rows: Sequence[Row], breached_rows: Sequence[Row]) -> Metric:
+    """What was kept of what was due, by kind of promise."""
+    ratio = GaugeMetricFamily(
+        "support_sla_compliance_ratio", "Met of all due in the last 30 days, 0 to 1", labels=["kind"]
+    )
+    met = {row["label"]: row["count"] for row in met_rows}
+    breached = {row["label"]: row["count"] for row in breached_rows}
+    for kind in ClockKind:
+        kept, due = met.get(kind, 0), met.get(kind, 0) + breached.get(kind, 0)
+        ratio.add_metric([kind.value], kept / due if due else math.nan)
+    return ratio
+
+
+def histogram(
+    name: str, text: str, label: str, values: Iterable[str], rows: Sequence[Row], bounds: Sequence[float]
+) -> Metric:
+    """The buckets for each of `values`, cumulative as Prometheus wants them; those of nought too, so that the first one is an increase."""
     family = HistogramMetricFamily(name, text, labels=[label])
-    labels: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        labels[row["label"]].append(row)
-    for value, of_label in sorted(labels.items()):
+    for value in values:
+        of_label = [row for row in rows if row["label"] == value]
         buckets = [
             ("+Inf" if math.isinf(bound) else f"{bound}", sum(row["count"] for row in of_label if row["upto"] <= bound))
             for bound in (*bounds, math.inf)
         ]
-        family.add_metric([value], buckets, sum(row["sum"] for row in of_label))
+        family.add_metric([str(value)], buckets, sum(row["sum"] for row in of_label))
     return family
 
 
@@ -131,11 +146,16 @@ class Refresher:
 
     async def round(self) -> None:
         """Count until there is nothing new, page by page, so that no transaction lasts."""
+        if self.support.rows is None:
+            await self._tell()
         for _ in range(MOST_PAGES):
             async with self.engine.begin() as connection:
                 looked = await refresh_measures(connection, TIMES, LAGS, self.overlap, PAGE)
             if looked is None or looked < PAGE:
                 break
+        await self._tell()
+
+    async def _tell(self) -> None:
         async with self.engine.begin() as connection:
             self.support.take([dict(row) for row in await read_measures(connection)])
 

@@ -67,8 +67,8 @@ select grouping(g.key) = 1 as everything, g.key, {key.name} as name,
   percentile_cont(array[0.5, 0.9]) within group (order by g.resolution) as resolution
 from (
   select {key.ticket} as key,
-    extract(epoch from t.first_response_at - t.created_at)::float8 as response,
-    extract(epoch from t.resolved_at - t.created_at)::float8 as resolution
+    extract(epoch from t.first_response_at - least(t.created_at, t.first_response_at))::float8 as response,
+    extract(epoch from t.resolved_at - least(t.created_at, t.resolved_at))::float8 as resolution
   from support_tickets t where t.created_at >= :since and t.created_at < :until
 ) g
 group by grouping sets ((), (g.key))

@@ -17,7 +17,7 @@ from domain.customers import Tier
 from domain.sla.clocks import ClockKind, ClockState
 from domain.sla.compliance import Period
 from domain.sla.policy import SlaPolicy
-from domain.sla.simulation import Past, Run
+from domain.sla.simulation import Past, PastRun
 from domain.tickets.model import Severity
 
 PAGE: Final = 2_000
@@ -82,7 +82,7 @@ def past(row: tuple[Any, ...]) -> Past:
         definition_id=definition[0],
         definition_version=definition[1],
         spent=spent,
-        runs=(*ended, Run(since, None, calendar)) if since else ended,
+        runs=(*ended, PastRun(since, None, calendar)) if since else ended,
         met_at=met,
         breached_at=breached,
         account_id=account,
@@ -92,6 +92,6 @@ def past(row: tuple[Any, ...]) -> Past:
     )
 
 
-def _run(each: dict[str, str]) -> Run:
+def _run(each: dict[str, str]) -> PastRun:
     since, until = datetime.fromisoformat(each["since"]), datetime.fromisoformat(each["until"])
-    return Run(since, until, UUID(each["calendar_id"]))
+    return PastRun(since, until, UUID(each["calendar_id"]))

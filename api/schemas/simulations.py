@@ -1,21 +1,17 @@
 """What a simulation is asked on the wire."""
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import ConfigDict, Field
 
-from api.schemas.common import Body, Day, Instant, TimeZone, Word
+from api.schemas.common import Body, Instant
+from api.schemas.sla.calendars import InlineCalendar
 from domain.customers import Tier
-from domain.sla.calendars import Calendar, Weekday, faults
 from domain.sla.clocks import ClockKind
+from domain.sla.simulation import Proposal, ProposedCalendar, ProposedTarget
 from domain.sla.targets import LONGEST_MINUTES
 from domain.tickets.model import Severity
-from runtime.holidays import public_holidays
-
-WallTime = Annotated[str, Field(max_length=5, examples=["09:00"])]
-Hours = Annotated[list[tuple[WallTime, WallTime]], Field(max_length=24)]
 
 
 class TriedTarget(Body):
@@ -28,40 +24,14 @@ class TriedTarget(Body):
     calendar_id: UUID | None = None
 
 
-class TriedHoliday(Body):
-    """A date with hours of its own; without any it is closed."""
-
-    date: Day
-    windows: Hours = []
-
-
-class TriedCalendar(Body):
+class TriedCalendar(InlineCalendar):
     """Other hours for the calendar with this id."""
 
     id: UUID
-    name: Word | None = None
-    time_zone: TimeZone | None = None
-    week: dict[Weekday, Hours]
-    holidays: Annotated[list[TriedHoliday], Field(max_length=1000)] = []
-    country: Annotated[str, Field(max_length=6, examples=["DE-BY"])] | None = None
 
-    @model_validator(mode="after")
-    def _fit_for_use(self) -> Self:
-        content = self.model_dump(exclude={"id", "name"})
-        errors = [(each.pointer, each.code, each.detail) for each in faults(Calendar.model_validate(content))]
-        try:
-            public_holidays(self.country or "DE")
-        except ValueError as error:
-            errors.append(("/country", "country", str(error)))
-        if errors:
-            raise ValidationError.from_exception_data("calendar", [_line(*each) for each in errors])
-        return self
-
-
-def _line(pointer: str, code: str, detail: str) -> InitErrorDetails:
-    error = PydanticCustomError(code, "{detail}", {"detail": detail})
-    steps = tuple(int(step) if step.isdigit() else step for step in pointer.split("/")[1:])
-    return InitErrorDetails(type=error, loc=steps, input=None)
+    def proposal(self) -> ProposedCalendar:
+        """As the simulation takes it."""
+        return ProposedCalendar(id=self.id, **self.calendar().model_dump())
 
 
 EXAMPLE: Final[dict[str, Any]] = {
@@ -83,7 +53,9 @@ class AskSimulation(Body):
 
     def order(self) -> dict[str, Any]:
         """The job's input."""
-        proposal = self.model_dump(
-            mode="json", include={"definitions", "calendars"}, exclude={"calendars": {"__all__": {"name"}}}
+        proposal = Proposal(
+            definitions=tuple(ProposedTarget.model_validate(each.model_dump()) for each in self.definitions),
+            calendars=tuple(each.proposal() for each in self.calendars),
         )
-        return {"since": self.since.isoformat(), "until": self.until.isoformat(), "proposal": proposal}
+        period = {"since": self.since.isoformat(), "until": self.until.isoformat()}
+        return {**period, "proposal": proposal.model_dump(mode="json")}

@@ -14,7 +14,7 @@ from uuid import UUID
 from domain.customers import Tier
 from domain.process import Frozen
 from domain.sla.calendars import Calendar
-from domain.sla.clocks import NO_TIME, ClockKind, ClockState, Timetables
+from domain.sla.clocks import MOST_RUNS, NO_TIME, ClockKind, ClockState, Timetables
 from domain.sla.compliance import percent
 from domain.sla.credits import credit_of, left_of, month_of
 from domain.sla.policy import NamedCalendar, PublicHolidays, SlaPolicy
@@ -45,7 +45,7 @@ class Proposal(Frozen):
     calendars: tuple[ProposedCalendar, ...] = ()
 
 
-class Run(NamedTuple):
+class PastRun(NamedTuple):
     """From when to when a clock ran, by the clock on the wall; `until` is None for the run that still goes on."""
 
     since: datetime
@@ -54,7 +54,10 @@ class Run(NamedTuple):
 
 
 class Past(NamedTuple):
-    """A clock as it was recorded, with the account that a credit would go to."""
+    """A clock as it was recorded, with the account that a credit would go to.
+
+    Of a clock with very many runs only the last ones are remembered; `spent` holds the business time of all that have ended.
+    """
 
     ticket_id: UUID
     kind: ClockKind
@@ -66,7 +69,7 @@ class Past(NamedTuple):
     definition_id: UUID
     definition_version: int
     spent: timedelta
-    runs: tuple[Run, ...]
+    runs: tuple[PastRun, ...]
     met_at: datetime | None
     breached_at: datetime | None
     account_id: UUID | None
@@ -101,17 +104,32 @@ def recorded(past: Past, tables: Timetables, now: datetime) -> Verdict:
     return Verdict(ClockState.MET) if past.state is ClockState.MET else UNCOUNTED
 
 
-def replayed(past: Past, target: timedelta, tables: Timetables, calendar: UUID | None, now: datetime) -> Verdict:
-    """The same runs against another target, on `calendar` or on those that they ran on.
+def forgotten(past: Past, tables: Timetables) -> timedelta:
+    """The business time of runs that are no longer remembered."""
+    if len(past.runs) < MOST_RUNS:
+        return NO_TIME
+    remembered = (tables[run.calendar_id].between(run.since, run.until) for run in past.runs if run.until is not None)
+    return max(past.spent - sum(remembered, NO_TIME), NO_TIME)
+
+
+def replayed(
+    past: Past,
+    target: timedelta,
+    tables: Timetables,
+    calendar: UUID | None,
+    now: datetime,
+    carried: timedelta = NO_TIME,
+) -> Verdict:
+    """The same runs against another target, on `calendar` or on those that they ran on; `carried` is what runs before them took.
 
     Annulled ones stay uncounted. A clock that was cancelled, or is open, counts once it would have been broken before.
     """
     if past.state is ClockState.ANNULLED:
         return UNCOUNTED
-    spent, broken = NO_TIME, None
+    spent, broken = carried, None
     for since, until, own in past.runs:
         table, end = tables[calendar or own], until or now
-        broken = broken or _deadline(table, since, target - spent, end)
+        broken = broken or _deadline(table, since, max(target - spent, NO_TIME), end)
         spent += table.between(since, end)
     if broken is not None:
         return Verdict(ClockState.BREACHED, broken, max(spent - target, NO_TIME))
@@ -231,7 +249,8 @@ class Simulation:
         if target == past.target and not moved and self._calendars.isdisjoint(ran_on):
             return before
         tables = self._proposed.timetables(past.time_zone, self._public)
-        return replayed(past, target, tables, calendar, self._now)
+        carried = forgotten(past, self._policy.timetables(past.time_zone, self._public))
+        return replayed(past, target, tables, calendar, self._now, carried)
 
     def _credit(self, side: str, past: Past, verdict: Verdict) -> Decimal:
         """What the clock's own rule would propose; one account's breaches share the month's cap, the earliest ticket first."""

@@ -137,6 +137,12 @@ async def test_times_are_those_of_the_tickets_created_in_the_period(api: Front, 
     assert (found["medianResolutionSeconds"], found["p90ResolutionSeconds"]) == (7200.0, 9600.0)
 
 
+async def test_a_response_that_came_before_its_ticket_took_no_time(api: Front, records: Records) -> None:
+    start = month(1, 2010)
+    records.ticket(start, responded=start - HOUR)
+    assert (await asked(api, start))["medianResponseSeconds"] == 0.0
+
+
 async def test_groups_are_told_apart(api: Front, records: Records) -> None:
     start, team = month(9), api.seed.teams["Engineering"]
     rich = records.ticket(start, tier="PREMIUM", severity="SEV1", category="Billing", team=team, responded=start + HOUR)

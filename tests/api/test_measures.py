@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.measures import LAGS, TIMES, Support, make_refresher
+from domain.customers import Tier
 from runtime.settings import APP_ROLE
 from tests.api.front import Front
 from tests.api.test_exempt_functions import PROCESS, TICKET
@@ -225,17 +226,33 @@ def test_buckets_are_cumulative_and_end_with_the_count() -> None:
     assert samples["support_response_time_seconds_sum"]["BASIC",] == 2090.0
 
 
-def test_a_ratio_is_met_of_all_and_absent_without_any() -> None:
+def test_a_ratio_is_met_of_all_and_no_number_without_any() -> None:
     support = Support()
-    assert "support_sla_compliance_ratio" not in told(support)
+    support.take([])
+    assert all(map(math.isnan, told(support)["support_sla_compliance_ratio"].values()))
     support.take([row("met", "RESOLUTION", 3), row("breached", "RESOLUTION", 1), row("met", "FIRST_RESPONSE", 2)])
-    assert told(support)["support_sla_compliance_ratio"] == {("RESOLUTION",): 0.75, ("FIRST_RESPONSE",): 1.0}
+    ratios = told(support)["support_sla_compliance_ratio"]
+    assert (ratios["RESOLUTION",], ratios["FIRST_RESPONSE",]) == (0.75, 1.0)
+    assert math.isnan(ratios["NEXT_RESPONSE",])
+
+
+def test_series_begin_at_nought_once_anything_is_known() -> None:
+    support = Support()
+    assert told(support) == {}, "a counter at nought after a restart would look like one that began again"
+    support.take([])
+    samples = told(support)
+    assert samples["support_response_time_seconds_count"] == {(tier.value,): 0.0 for tier in Tier}
+    assert samples["support_sla_detection_lag_seconds_bucket"]["RESOLUTION", "+Inf"] == 0.0
 
 
 async def test_the_scrape_has_the_guides_names(api: Front) -> None:
-    text = (await api.call(None, "GET", "/metrics")).text
-    families = {family.name for family in text_string_to_metric_families(text)}
-    assert families >= NAMES
+    async with asyncio.timeout(20):
+        while True:
+            text = (await api.call(None, "GET", "/metrics")).text
+            if {family.name for family in text_string_to_metric_families(text)} >= NAMES:
+                break
+            await asyncio.sleep(0.1)
+    assert "support_tickets_total " in text
 
 
 async def test_replicas_that_count_at_once_tell_the_same(playground: Front) -> None:

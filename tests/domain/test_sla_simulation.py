@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from domain.customers import Tier
 from domain.sla import clocks
 from domain.sla.calendars import DAYS
-from domain.sla.clocks import NO_TIME, Clock, ClockKind, ClockState, Hold, Target
+from domain.sla.clocks import MOST_RUNS, NO_TIME, Clock, ClockKind, ClockState, Hold, Target
 from domain.sla.credits import CreditRule, Step
 from domain.sla.policy import Granted, NamedCalendar, SlaPolicy
 from domain.sla.simulation import (
     Past,
+    PastRun,
     Proposal,
     ProposedCalendar,
     ProposedTarget,
-    Run,
     Simulation,
+    forgotten,
     recorded,
     replayed,
 )
@@ -60,7 +61,7 @@ def at(hours: float) -> datetime:
 
 def past(*runs: tuple[float, float], minutes: int = 60, calendar: UUID = ALWAYS, **fields: Any) -> Past:
     """A clock that ran between these hours after Monday, and was met at the end of the last one in time unless told otherwise."""
-    ran = tuple(Run(at(since), at(until), calendar) for since, until in runs)
+    ran = tuple(PastRun(at(since), at(until), calendar) for since, until in runs)
     values: dict[str, Any] = {
         "ticket_id": UUID(int=9),
         "kind": ClockKind.FIRST_RESPONSE,
@@ -159,10 +160,22 @@ def test_a_cancelled_clock_counts_when_it_would_have_been_broken_before() -> Non
 
 
 def test_a_clock_that_still_runs_counts_up_to_now() -> None:
-    run = Run(NOW - timedelta(minutes=30), None, ALWAYS)
+    run = PastRun(NOW - timedelta(minutes=30), None, ALWAYS)
     running = past((0, 1))._replace(state=ClockState.RUNNING, runs=(run,), spent=NO_TIME, met_at=None)
     assert simulated(tried(20), running)["after"]["breaches"] == 1
     assert simulated(tried(40), running)["after"]["breaches"] == 0
+
+
+def test_runs_that_are_no_longer_remembered_count_for_what_they_took() -> None:
+    minute = 1 / 60
+    runs = [(hour, hour + minute) for hour in range(MOST_RUNS)]
+    record = past(*runs, minutes=200)
+    record = record._replace(spent=record.spent + timedelta(minutes=60))
+    assert forgotten(record, TABLES) == timedelta(minutes=60)
+    whole = MOST_RUNS + 60
+    assert simulated(tried(whole), record)["after"]["breaches"] == 0
+    assert simulated(tried(whole - 1), record)["after"]["breaches"] == 1
+    assert simulated(tried(30), record)["after"]["breaches"] == 1
 
 
 def test_credits_follow_the_overrun_and_stop_at_the_cap_of_the_month() -> None:
@@ -185,7 +198,7 @@ def lives(minutes: int, calendar: UUID, moves: list[tuple[float, str]]) -> Past 
     """The record of a clock that went through `moves`, each some hours after the one before, as the clock's own rules write it."""
     target = Target(definition_id=DEFINITION, calendar_id=calendar, minutes=minutes)
     clock = clocks.start(ClockKind.FIRST_RESPONSE, 1, target, at(0), TABLES)
-    now, runs = at(0), list[Run]()
+    now, runs = at(0), list[PastRun]()
     for hours, move in moves:
         now += timedelta(hours=hours)
         before = clock
@@ -199,11 +212,11 @@ def lives(minutes: int, calendar: UUID, moves: list[tuple[float, str]]) -> Past 
         elif move == "cancel":
             clock = clocks.cancel(clock, now, TABLES)
         if before.running_since is not None and clock.running_since is None:
-            runs.append(Run(before.running_since, now, calendar))
+            runs.append(PastRun(before.running_since, now, calendar))
         if clock.ended_at is not None:
             break
     if clock.running_since is not None:
-        runs.append(Run(clock.running_since, None, calendar))
+        runs.append(PastRun(clock.running_since, None, calendar))
     return past((0, 1), minutes=minutes, calendar=calendar)._replace(
         state=clock.state, spent=clock.spent, runs=tuple(runs), met_at=clock.met_at, breached_at=clock.breached_at
     )

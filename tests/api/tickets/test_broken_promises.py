@@ -1,0 +1,92 @@
+"""A promise from the ticket's creation to the credit for breaking it, and what the metrics and a simulation say of it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.ids import workflow_id
+from tests.api.tickets.office import Office, fresh
+from tests.stack import fast_forward
+
+DAY = timedelta(days=1)
+
+
+async def account(office: Office, **fields: Any) -> dict[str, Any]:
+    """A PREMIUM account with a domain of its own."""
+    name = fresh()
+    body = {"name": name, "tier": "PREMIUM", "monthlyFee": "1000", "domains": [f"{name}.example"]}
+    return await office.front.created("lead", "/api/customers/accounts", body | fields)
+
+
+async def opened(office: Office, owner: dict[str, Any], category: str) -> dict[str, Any]:
+    """A ticket of an account's customer."""
+    return await office.opened(customerEmail=f"c@{owner['domains'][0]}", severity="SEV1", category=category)
+
+
+async def figures(office: Office, category: str) -> dict[str, Any]:
+    """How the promises to a category's tickets were kept."""
+    now = datetime.now(UTC)
+    query = {"from": (now - DAY).isoformat(), "to": (now + DAY).isoformat(), "groupBy": "category"}
+    response = await office.call("agent", "GET", "/api/sla/metrics", params=query)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = next(group for group in response.json()["groups"] if group["key"] == category)
+    return found
+
+
+async def breaches(office: Office, ticket: dict[str, Any]) -> list[dict[str, Any]]:
+    """The ticket's broken promises."""
+    return await office.listed(url="/api/sla/breaches", ticketId=ticket["id"])
+
+
+async def broken(office: Office, ticket: dict[str, Any]) -> dict[str, Any]:
+    """The breach of the first response, after its quarter of an hour is over."""
+    handle = office.environment.client.get_workflow_handle(workflow_id("ticket", ticket["id"]))
+    await fast_forward(office.environment, handle, minutes=16)
+    async with asyncio.timeout(20):
+        while True:
+            found = await breaches(office, ticket)
+            if found:
+                return found[0]
+            await asyncio.sleep(0.1)
+
+
+async def test_a_promise_kept_counts_as_met(office: Office) -> None:
+    owner, category = await account(office), fresh()
+    await office.commented(await opened(office, owner, category))
+    found = await figures(office, category)
+    assert (found["responseCompliance"], found["totalBreaches"]) == (100.0, 0)
+    assert 0 < found["medianResponseSeconds"] < 60
+
+
+async def test_a_promise_broken_is_proposed_a_credit_that_a_lead_grants(office: Office) -> None:
+    owner, category = await account(office), fresh()
+    ticket = await opened(office, owner, category)
+    breach = await broken(office, ticket)
+    assert (breach["kind"], breach["cause"], breach["accountId"]) == ("FIRST_RESPONSE", "DEADLINE", owner["id"])
+    due = datetime.fromisoformat(ticket["createdAt"]) + timedelta(minutes=15)
+    assert datetime.fromisoformat(breach["breachedAt"]) == datetime.fromisoformat(breach["deadlineAt"]) == due
+    assert breach["proposedCredit"] == {"amount": "50.00", "currency": "USD", "percent": "5"}
+    url = f"/api/sla/breaches/{breach['id']}/credit"
+    granted = await office.call("lead", "POST", url, json={"amount": breach["proposedCredit"]["amount"]})
+    assert granted.status_code == 200, granted.text
+    found = await figures(office, category)
+    assert (found["responseCompliance"], found["totalBreaches"], found["creditTotal"]) == (0.0, 1, "50.00")
+
+
+async def test_a_simulation_reads_what_decisions_have_written(office: Office) -> None:
+    owner, category = await account(office), fresh()
+    kept = await opened(office, owner, category)
+    await office.commented(kept)
+    await office.patched(kept, status="PENDING_CUSTOMER")
+    await office.patched(kept, status="OPEN")
+    now = datetime.now(UTC)
+    target = {"tier": "PREMIUM", "severity": "SEV1", "kind": "RESOLUTION", "targetMinutes": 1}
+    body = {"from": (now - DAY).isoformat(), "to": (now + DAY).isoformat(), "definitions": [target]}
+    job = (await office.call("lead", "POST", "/api/sla/simulations", json=body)).json()
+    async with asyncio.timeout(60):
+        while job["state"] not in ("DONE", "FAILED"):
+            await asyncio.sleep(0.1)
+            job = (await office.call("lead", "GET", f"/api/jobs/{job['id']}")).json()
+    assert job["state"] == "DONE", job
+    assert job["result"]["tickets"] >= 1
+    assert job["result"]["changed"]["cured"] == 0
