@@ -15,7 +15,7 @@ TENANT: Final = "select id from public_tenant(%s, '')"
 SET_TENANT: Final = "select set_config('summit.tenant', %s, true)"
 ROWS: Final = "select row_to_json(t)::text from (select {columns} from {table} order by {key}) t"
 
-KEPT_BACK: Final = frozenset({"users.password_hash"})
+KEPT_BACK: Final = frozenset({"users.password_hash", "webhooks.secret", "password_tokens.hash"})
 """Columns that open doors."""
 PASSING: Final = frozenset({"idempotency_keys"})
 """Tables of nothing but copies."""

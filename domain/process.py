@@ -71,6 +71,7 @@ class Channel(StrEnum):
     IN_APP = "IN_APP"
     WEBHOOK = "WEBHOOK"
     SLACK = "SLACK"
+    PREFERRED = "PREFERRED"
 
 
 class Notice(Frozen):
