@@ -11,7 +11,21 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
-from api import customers, errors, identity, manual, openapi, permissions, promises, system, tickets
+from api import (
+    customers,
+    errors,
+    events,
+    identity,
+    manual,
+    notifications,
+    openapi,
+    passwords,
+    permissions,
+    promises,
+    system,
+    tickets,
+    webhooks,
+)
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
@@ -35,6 +49,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
     promises.router,
     tenant_settings.router,
+    passwords.router,
+    notifications.router,
+    webhooks.router,
+    events.router,
 )
 """Every area's routes, with their whole paths."""
 
@@ -66,7 +84,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
-            for loop in (services.confirmations.run(), auditor.run()):
+            for loop in (services.confirmations.run(), auditor.run(), services.live.run()):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)
             yield

@@ -9,10 +9,12 @@ from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import Desk
 from api.limits import Limits, make_limits
+from api.live import Live
 from api.metrics import Metrics
 from api.paging import Cursors
 from api.processes import Processes
 from runtime.settings import Settings
+from runtime.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Services:
     processes: Processes
     confirmations: Confirmations
     desk: Desk
+    live: Live
+    targets: Targets
     fingerprint_key: bytes = field(repr=False)
 
 
@@ -51,5 +55,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         processes=processes,
         confirmations=confirmations,
         desk=Desk(processes, engine),
+        live=Live(engine),
+        targets=Targets.read(settings.allow_targets),
         fingerprint_key=derive_key(settings, "fingerprints"),
     )

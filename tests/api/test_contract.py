@@ -26,7 +26,8 @@ from api.openapi import operations
 from api.permissions import LEAST_ROLE, PUBLIC, Route
 from cli.demo import PEOPLE
 from domain.customers import Tier
-from tests.api.front import Front
+from tests.api.front import STREAMS, Front
+from tests.api.told import posted
 
 CHECKS: Final = [
     not_a_server_error,
@@ -60,6 +61,9 @@ class Contract:
                 "description": "It answers 403.",
             }
             return {"ticket_id": (await self.api.created("customer", "/api/tickets", ticket))["id"]}
+        if "{notification_id}" in path or "{webhook_id}" in path:
+            told = await posted(self.api, "customer" if path.endswith("/read") else "admin")
+            return {name: value for name, value in told.items() if f"{{{name}}}" in path}
         known = {
             "account_id": str(self.api.seed.accounts[Tier.ENTERPRISE]),
             "team_id": str(self.api.seed.teams["Engineering"]),
@@ -121,7 +125,7 @@ async def contract(playground: Front) -> Contract:
 
 # Schemathesis itself draws from `random` when it makes forms.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
-@pytest.mark.parametrize("route", LEAST_ROLE, ids=" ".join)
+@pytest.mark.parametrize("route", [route for route in LEAST_ROLE if route[1] not in STREAMS], ids=" ".join)
 @pytest.mark.parametrize("who", CALLERS)
 async def test_every_answer_is_one_that_the_document_names(contract: Contract, who: str | None, route: Route) -> None:
     least = LEAST_ROLE[route]
