@@ -5,22 +5,26 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Interval, RowMapping, bindparam, text
+from sqlalchemy import Interval, RowMapping, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 CANDIDATES: Final = text("select * from reset_candidates(:address)")
 HOLDER: Final = text("select * from token_holder(:hash)")
 
-# One statement, so that two requests at once make one token: the user's row is locked first.
+LOCK_USER: Final = text("select id from users where id = :user for update")
 ADD: Final = text("""
-with holder as (select id from users where id = :user for update)
 insert into password_tokens (user_id, purpose, hash, expires_at)
-select h.id, :purpose, :hash, clock_timestamp() + :lifetime from holder h
+select :user, :purpose, :hash, clock_timestamp() + :lifetime
 where not exists (
-    select from password_tokens p where p.user_id = h.id and p.purpose = :purpose and p.created_at > clock_timestamp() - :pause
+    select from password_tokens p where p.user_id = :user and p.purpose = :purpose and p.created_at > clock_timestamp() - :pause
 )
 returning id
-""").bindparams(bindparam("lifetime", type_=Interval), bindparam("pause", type_=Interval))
+""").bindparams(
+    bindparam("user", type_=Uuid),
+    bindparam("purpose", type_=Text),
+    bindparam("lifetime", type_=Interval),
+    bindparam("pause", type_=Interval),
+)
 
 USE: Final = text("""
 with used as (
@@ -50,6 +54,8 @@ async def add_token(
     connection: AsyncConnection, user: UUID, purpose: str, token_hash: str, lifetime: timedelta, pause: timedelta
 ) -> bool:
     """Write a token; False when the user got one for the same purpose within the pause."""
+    # Locked first: of requests at the same moment the second must see what the first has written.
+    await connection.execute(LOCK_USER, {"user": user})
     values = {"user": user, "purpose": purpose, "hash": token_hash, "lifetime": lifetime, "pause": pause}
     return (await connection.execute(ADD, values)).first() is not None
 

@@ -66,20 +66,20 @@ class PageRuleBody(Body):
 class PreferencesBody(Body):
     """All preferences of a person; what is left out is set back. `slackUrl` is an incoming webhook of the person's own."""
 
+    slack_url: CallableUrl | None = None
     channels: Annotated[list[PersonalChannel], Field(max_length=3), AfterValidator(distinct)] = [
         Channel.IN_APP,
         Channel.EMAIL,
     ]
     quiet_hours: QuietHoursBody | None = None
     page_rules: Annotated[list[PageRuleBody], Field(max_length=10)] = []
-    slack_url: Annotated[CallableUrl | None, Field(validate_default=True)] = None
 
-    @field_validator("slack_url")
+    @field_validator("channels")
     @classmethod
-    def _there_is_a_chat(cls, url: str | None, info: ValidationInfo) -> str | None:
-        if url is None and Channel.SLACK in info.data.get("channels", ()):
-            raise PydanticCustomError("required", "is needed for the channel SLACK")
-        return url
+    def _there_is_a_chat(cls, channels: list[Channel], info: ValidationInfo) -> list[Channel]:
+        if Channel.SLACK in channels and info.data.get("slack_url", "invalid") is None:
+            raise PydanticCustomError("required", "must not name SLACK without a slackUrl")
+        return channels
 
 
 class QuietHoursView(View):
