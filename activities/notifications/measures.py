@@ -12,5 +12,5 @@ class Measures:
         self.dead = meter.create_counter("summit_notifications_dead", "Messages given up")
         self.pending = meter.create_gauge("summit_notifications_pending", "Messages due and not delivered")
         self.age = meter.create_gauge_float(
-            "summit_notifications_pending_age", "How long the oldest of them has been due", "s"
+            "summit_notifications_pending_age_seconds", "How long the oldest of them has been due"
         )
