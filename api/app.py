@@ -119,7 +119,14 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-Match",
+                "Last-Event-ID",
+                "X-Request-Id",
+            ],
             expose_headers=EXPOSED,
             max_age=3600,
         )

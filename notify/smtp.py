@@ -1,5 +1,6 @@
 """Mail by SMTP."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -10,6 +11,9 @@ from notify.email import compose
 
 SECONDS: Final = 20.0
 """How long each answer of the server is waited for."""
+
+MOST_SECONDS: Final = 60.0
+"""How long a mail takes at most, below the lease of its row."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +30,19 @@ class Smtp:
         """Deliver. A recipient whom the server will never take is undeliverable; whatever else fails is tried again."""
         message = compose(mail)
         try:
-            await aiosmtplib.send(
-                message.as_bytes(),
-                sender=mail.sender,
-                recipients=[mail.to],
-                hostname=self.host,
-                port=self.port,
-                username=self.user,
-                password=self.password,
-                timeout=SECONDS,
-                use_tls=self.tls == "tls",
-                start_tls={"off": False, "starttls": True}.get(self.tls),
-            )
+            async with asyncio.timeout(MOST_SECONDS):
+                await aiosmtplib.send(
+                    message.as_bytes(),
+                    sender=mail.sender,
+                    recipients=[mail.to],
+                    hostname=self.host,
+                    port=self.port,
+                    username=self.user,
+                    password=self.password,
+                    timeout=SECONDS,
+                    use_tls=self.tls == "tls",
+                    start_tls={"off": False, "starttls": True}.get(self.tls),
+                )
         except aiosmtplib.SMTPRecipientsRefused as error:
             codes = [refusal.code for refusal in error.recipients]
             kind = Undeliverable if codes and min(codes) >= 500 else Undelivered

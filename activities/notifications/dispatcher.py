@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
+import psycopg
 import structlog
+from psycopg_pool import PoolTimeout
 
 from activities.notifications.bell import Bell
 
@@ -14,6 +16,7 @@ log = structlog.get_logger(__name__)
 GRACE_SECONDS: Final = 8.0
 """How long stopping waits for what is being sent; below the worker's own grace."""
 
+SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between looks while the database is away."""
 
@@ -42,6 +45,14 @@ class Lane(Protocol):
         ...
 
 
+def complain(error: Exception, lane: str) -> None:
+    """A database that is away is a line in the log, everything else is a bug of ours."""
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout | OSError | TimeoutError):
+        log.warning("dispatcher_hindered", lane=lane, error=type(error).__name__)
+    else:
+        log.error("dispatcher_broken", lane=lane, exc_info=error)
+
+
 class Dispatcher:
     """Delivers what stands in the outbox, until told to stop."""
 
@@ -56,20 +67,16 @@ class Dispatcher:
         """Work until `stop`, whatever is away meanwhile; then finish what is being sent."""
         listening = asyncio.create_task(self.bell.listen())
         tending = asyncio.create_task(self._tend())
-        pause = 0.1
+        pause = SHORTEST_PAUSE
         try:
             while not self.stopping.is_set():
-                started = await self.fill()
-                if started is None:
+                try:
+                    await self._look()
+                    pause = SHORTEST_PAUSE
+                except Exception as error:
+                    complain(error, "all")
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
-                    continue
-                pause = 0.1
-                if started:
-                    await self.bell.busy()
-                else:
-                    await self.bell.rest()
-                    self.bell.rung.clear()
         finally:
             for task in (listening, tending):
                 task.cancel()
@@ -82,19 +89,23 @@ class Dispatcher:
         self.stopping.set()
         self.bell.rung.set()
 
-    async def fill(self) -> int | None:
-        """Lease into every free place. Returns how much was started; None when the database is away."""
+    async def _look(self) -> None:
+        """Start what is due; when that is nothing, wait until something is."""
+        if await self.fill():
+            await self.bell.busy()
+        else:
+            await self.bell.rest()
+            self.bell.rung.clear()
+
+    async def fill(self) -> int:
+        """Lease into every free place. Returns how much was started. Raises what the database raises when it is away."""
         started = 0
         for lane in self.lanes:
             running = self.running[lane.name]
             free = lane.places - len(running)
             if free <= 0:
                 continue
-            try:
-                items = await lane.lease(running.keys(), free)
-            except Exception as error:
-                log.warning("dispatcher_hindered", lane=lane.name, error=type(error).__name__)
-                return None
+            items = await lane.lease(running.keys(), free)
             for item in items:
                 self._start(lane, item)
             started += len(items)
@@ -123,9 +134,9 @@ class Dispatcher:
     async def _handle(self, lane: Lane, item: Any) -> None:
         try:
             await lane.handle(item)
-        except Exception:
+        except Exception as error:
             # The lease ends by itself, and the attempt has been counted: what is broken is not tried for ever.
-            log.exception("delivery_broken", lane=lane.name)
+            complain(error, lane.name)
 
     async def _all(self) -> None:
         tasks = [task for running in self.running.values() for task in running.values()]
@@ -145,5 +156,5 @@ class Dispatcher:
             try:
                 await self.upkeep()
             except Exception as error:
-                log.warning("dispatcher_hindered", lane="upkeep", error=type(error).__name__)
+                complain(error, "upkeep")
             await asyncio.sleep(10.0)

@@ -95,6 +95,7 @@ notifications = Table(
     Index("ix_notifications_log", "tenant_id", "created_at", "id"),
     Index("ix_notifications_dead", "tenant_id", "created_at", "id", postgresql_where=text("dead_at is not null")),
     Index("ix_notifications_digest", "digest_id", postgresql_where=text("digest_id is not null")),
+    postgresql_with={"fillfactor": "85"},
     comment="The transactional outbox: written by decisions and records, delivered by the dispatcher.",
 )
 

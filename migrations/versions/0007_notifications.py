@@ -24,6 +24,7 @@ alter table notifications
     add column read_at timestamp with time zone,
     drop constraint ck_notifications_channel,
     add constraint ck_notifications_channel check (channel in ('EMAIL','IN_APP','WEBHOOK','SLACK','PREFERRED'));
+alter table notifications set (fillfactor = 85);
 drop index ix_notifications_pending;
 create index ix_notifications_due on notifications (channel, not_before)
     where delivered_at is null and dead_at is null and digest_id is null;
@@ -45,13 +46,14 @@ create trigger settle_in_app before insert on notifications for each row
 
 create function ring_outbox() returns trigger language plpgsql as $$
 begin
-    if exists (select from posted where delivered_at is null) and not pg_try_advisory_xact_lock_shared(357913941001) then
+    if not pg_try_advisory_xact_lock_shared(357913941001) then
         perform pg_notify('summit_outbox', '');
     end if;
     return null;
 end $$;
-create trigger ring_outbox after insert on notifications referencing new table as posted
-    for each statement execute function ring_outbox();
+-- Per row, because the statement of a decision inserts nothing most of the time, and then nothing is to be paid.
+create trigger ring_outbox after insert on notifications for each row
+    when (new.delivered_at is null) execute function ring_outbox();
 """
 
 TABLES = f"""
@@ -313,5 +315,6 @@ alter table notifications
     drop column parent_id, drop column expanded_after, drop column digest_id, drop column read_at,
     drop constraint ck_notifications_channel,
     add constraint ck_notifications_channel check (channel in ('EMAIL','IN_APP','WEBHOOK','SLACK'));
+alter table notifications reset (fillfactor);
 create index ix_notifications_pending on notifications (created_at) where delivered_at is null and dead_at is null;
 """)

@@ -69,6 +69,11 @@ def test_a_resolution_by_the_clock_says_so() -> None:
     assert "We have not heard from you" in made.text
 
 
+def test_a_page_about_something_else_than_a_ticket_gets_through() -> None:
+    made = render("page", {**COMMON, "rule": "Disk full on db-1"})
+    assert "You are paged: Disk full on db-1" in made.text
+
+
 @pytest.mark.parametrize(("template", "facts"), [("nothing_like_it", {}), ("ticket_reply", COMMON), ("../kit", {})])
 def test_what_cannot_be_filled_is_undeliverable(template: str, facts: dict[str, Any]) -> None:
     with pytest.raises(Undeliverable):
