@@ -23,6 +23,7 @@ LEASE: Final = Statement(text("select * from lease_notifications(:wanted, :busy,
 
 STATE: Final = Statement(text("select * from outbox_state()"))
 PRUNE_EVENTS: Final = Statement(text("select prune_events(:before, :most) as gone"))
+PRUNE_DELIVERIES: Final = Statement(text("select prune_deliveries(:before, :most) as gone"))
 
 ABOUT: Final = Statement(
     text("""

@@ -9,10 +9,10 @@ import aiosmtplib
 from notify.channel import Mail, Undeliverable, Undelivered
 from notify.email import compose
 
-SECONDS: Final = 20.0
+SECONDS: Final = 10.0
 """How long each answer of the server is waited for."""
 
-MOST_SECONDS: Final = 60.0
+MOST_SECONDS: Final = 30.0
 """How long a mail takes at most, below the lease of its row."""
 
 

@@ -20,8 +20,8 @@ from notify.channel import Mail, Post, Undeliverable, Undelivered
 from notify.http import escaped
 from notify.templates import render
 
-LEASE_SECONDS: Final = 120
-"""Longer than any attempt lasts."""
+LEASE_SECONDS: Final = 60
+"""Longer than any attempt lasts; so long a message waits whose worker was killed."""
 
 Item = Mapping[str, Any]
 

@@ -1,5 +1,7 @@
 """Puts the dispatcher together from the settings of its process."""
 
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -10,7 +12,7 @@ from activities.notifications.dispatcher import Dispatcher
 from activities.notifications.measures import Measures
 from activities.notifications.settling import Settling
 from activities.notifications.webhooks import DeliveryLedger, WebhookLane
-from db.outbox import PRUNE_EVENTS, STATE, Pool, row
+from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, STATE, Pool, row
 from domain.process import Channel
 from notify.channel import Channel as Carrier
 from notify.channel import Mail
@@ -22,6 +24,9 @@ from runtime.settings import APP_ROLE, Settings
 from runtime.targets import Targets
 
 PRUNED_AT_ONCE: Final = 5_000
+PRUNE_SECONDS: Final = 300.0
+DELIVERY_DAYS: Final = 30
+"""How long the log of webhooks is kept."""
 
 
 def mail_carrier(settings: Settings) -> Carrier[Mail]:
@@ -53,20 +58,37 @@ def make_dispatcher(
         pump_seconds=pump_seconds,
     )
 
-    async def upkeep() -> None:
-        """Measure, and drop the oldest events."""
-        async with pool.connection() as connection:
-            state = await row(connection, STATE)
-            before = datetime.now(UTC) - timedelta(days=settings.event_days)
-            await row(connection, PRUNE_EVENTS, before=before, most=PRUNED_AT_ONCE)
-        if state is not None:
-            measures.pending.set(state["pending"])
-            measures.age.set(state["oldest_seconds"])
-
     lanes = (
         lane("mail", 8, Channel.EMAIL),
         lane("people", 2, Channel.PREFERRED, Channel.IN_APP, Channel.WEBHOOK),
         lane("chat", 4, Channel.SLACK),
         webhooks,
     )
-    return Dispatcher(lanes, Bell(settings.postgres.conninfo(APP_ROLE)), upkeep)
+    return Dispatcher(lanes, Bell(settings.postgres.conninfo(APP_ROLE)), Upkeep(pool, measures, settings.event_days))
+
+
+@dataclass
+class Upkeep:
+    """What is done now and then beside delivering: measure how far behind we are, and drop what is too old."""
+
+    pool: Pool
+    measures: Measures
+    event_days: int
+    pruned_at: float = float("-inf")
+
+    async def __call__(self) -> None:
+        """Once."""
+        async with self.pool.connection() as connection:
+            state = await row(connection, STATE)
+        if state is not None:
+            self.measures.pending.set(state["pending"])
+            self.measures.age.set(state["oldest_seconds"])
+        if time.monotonic() - self.pruned_at >= PRUNE_SECONDS:
+            self.pruned_at = time.monotonic()
+            await self.prune(datetime.now(UTC))
+
+    async def prune(self, now: datetime) -> None:
+        """Drop the oldest events and the oldest lines of the webhooks' log, a good many at a time."""
+        for statement, days in ((PRUNE_EVENTS, self.event_days), (PRUNE_DELIVERIES, DELIVERY_DAYS)):
+            async with self.pool.connection() as connection:
+                await row(connection, statement, before=now - timedelta(days=days), most=PRUNED_AT_ONCE)

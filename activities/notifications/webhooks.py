@@ -14,7 +14,8 @@ from db.webhook_outbox import DELIVERED, FAILED, SUBJECT, lease_deliveries, pump
 from notify.channel import Channel, Post, Undelivered
 from notify.http import escaped
 
-LEASE_SECONDS: Final = 60
+LEASE_SECONDS: Final = 30
+"""Longer than a call lasts; so long a delivery waits whose worker was killed."""
 MOST_PUMPED: Final = 500
 
 Item = Mapping[str, Any]

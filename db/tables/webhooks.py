@@ -66,5 +66,6 @@ webhook_deliveries = Table(
         "not_before",
         postgresql_where=text("delivered_at is null and dead_at is null"),
     ),
+    Index("ix_webhook_deliveries_created", "created_at"),
     Index("ix_webhook_deliveries_log", "tenant_id", "webhook_id", "created_at", "id"),
 )

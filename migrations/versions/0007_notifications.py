@@ -104,6 +104,7 @@ create table webhook_deliveries (
 );
 create index ix_webhook_deliveries_due on webhook_deliveries (webhook_id, not_before)
     where delivered_at is null and dead_at is null;
+create index ix_webhook_deliveries_created on webhook_deliveries (created_at);
 create index ix_webhook_deliveries_log on webhook_deliveries (tenant_id, webhook_id, created_at, id);
 
 create table password_tokens (
@@ -193,7 +194,14 @@ FUNCTIONS = {
         latest constant bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
         total integer := 0;
     begin
-        for hook in select w.* from webhooks w where w.active order by w.id for update of w skip locked loop
+        for hook in
+            select w.* from webhooks w
+            where w.active and (w.after_xid > latest or exists (
+                select from events e
+                where e.tenant_id = w.tenant_id and (e.xid, e.seq) > (w.after_xid, w.after_seq) and e.xid < horizon
+            ))
+            order by w.id for update of w skip locked
+        loop
             if hook.after_xid > latest then
                 hook.after_xid := 0;
             end if;
@@ -260,6 +268,17 @@ FUNCTIONS = {
     language sql volatile as $$
         with oldest as (select e.seq, e.at from events e order by e.seq limit most),
         gone as (delete from events e using oldest o where e.seq = o.seq and o.at < before returning 1)
+        select count(*)::integer from gone
+    $$""",
+    # The dispatcher: drop the oldest deliveries that have come to an end, when they are older than `before`.
+    "prune_deliveries(before timestamptz, most integer)": """
+    returns integer
+    language sql volatile as $$
+        with oldest as (
+            select d.id from webhook_deliveries d
+            where d.created_at < before and (d.delivered_at is not null or d.dead_at is not null)
+            order by d.created_at limit most
+        ), gone as (delete from webhook_deliveries d using oldest o where d.id = o.id returning 1)
         select count(*)::integer from gone
     $$""",
     # Who asks for a new password: the active people with this address; also tells their tenants apart.

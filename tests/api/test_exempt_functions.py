@@ -300,6 +300,17 @@ async def test_only_old_events_are_pruned(rows: Rows) -> None:
     ]
 
 
+async def test_only_old_deliveries_that_have_ended_are_pruned(rows: Rows) -> None:
+    hook = rows.one(HOOK, rows.others, True)
+    ended, waiting, young = (rows.one(DELIVERY, number, LONG_AGO, hook) for number in (1, 2, 3))
+    rows.connection.execute("update webhook_deliveries set created_at = %s where id <> %s", (LONG_AGO, young))
+    rows.connection.execute("update webhook_deliveries set dead_at = now() where id <> %s", (waiting,))
+    rows.seen("select prune_deliveries(%s, 100)", LONG_AGO + timedelta(days=1))
+    left = rows.connection.execute("select id from webhook_deliveries where webhook_id = %s", (hook,)).fetchall()
+    assert {row[0] for row in left} == {waiting, young}
+    assert ended not in {waiting, young}
+
+
 async def test_a_reset_is_for_active_people_with_this_address(rows: Rows, seed: DemoSeed) -> None:
     query = "select tenant_id, user_id from reset_candidates(%s)"
     assert rows.seen(query, "LEAD@acme-support.example") == [(rows.mine, seed.users["lead"])]

@@ -31,6 +31,7 @@ EXEMPT = {
     "live_events",
     "outbox_state",
     "prune_events",
+    "prune_deliveries",
     "reset_candidates",
     "token_holder",
 }

@@ -87,3 +87,11 @@ async def test_two_dispatchers_share_the_work(room: Mailroom) -> None:
         await until(came(room, len(rows)), seconds=20)
     ids = [str(mail["Message-ID"]) for mail in room.mail.taken]
     assert len(ids) == len(set(ids)) == len(rows)
+
+
+async def test_upkeep_drops_old_events(room: Mailroom) -> None:
+    await room.event("ticket.old")
+    await room.rows("update events set at = now() - interval '8 days'")
+    await room.event("ticket.young")
+    await room.dispatcher.upkeep()
+    assert [row["type"] for row in await room.rows("select type from events")] == ["ticket.young"]
