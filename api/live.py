@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
@@ -79,7 +80,10 @@ class Live:
                     self.wanted.clear()
                     await self.wanted.wait()
                 elif not more and not self.joining:
-                    await asyncio.sleep(EVERY_SECONDS)
+                    self.wanted.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(EVERY_SECONDS):
+                            await self.wanted.wait()
         finally:
             for listener in self.present | self.joining:
                 listener.close()

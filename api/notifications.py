@@ -24,7 +24,7 @@ from api.schemas.notifications import (
 from api.targets import refuse_foreign_networks
 from db import identity, notifications
 from db.notifications import Row
-from domain.notifications.headlines import headline, worded
+from domain.notifications.headlines import title
 from domain.notifications.preferences import Preferences
 from domain.notifications.recipients import Kind, Unaddressable, read_recipient
 from domain.process import Channel, Conflict, KeyReused, NotFound
@@ -119,13 +119,9 @@ def preferences_view(preferences: Preferences) -> PreferencesView:
 def entry_view(row: Row) -> NotificationView:
     """An entry of an inbox."""
     facts = {**row["payload"], **{name: row[name] for name in ("number", "subject") if row[name] is not None}}
-    try:
-        title = headline(row["template"], facts)
-    except KeyError:
-        title = worded(row["template"].upper())
     path = PATHS.get(row["process"] or "")
     return NotificationView(
-        title=title,
+        title=title(row["template"], facts),
         entity_id=row["process_id"],
         link=path.format(id=row["process_id"]) if path else None,
         **{name: row[name] for name in ("id", "template", "process", "created_at", "read_at")},

@@ -11,7 +11,7 @@ from activities.notifications.fanout import expand
 from activities.notifications.flood import gathered
 from activities.notifications.settling import Held, Settled, Settling
 from db.outbox import GATHERED, HELD, Pool, as_tenant, lease, rows, settle
-from domain.notifications.headlines import headline
+from domain.notifications.headlines import headline, title
 from domain.notifications.preferences import DIRECT, quiet_until
 from domain.notifications.recipients import SYMBOLIC, Recipient, Unaddressable, read_recipient
 from domain.process import Channel
@@ -84,7 +84,7 @@ class Courier:
             facts = about.facts
             if item["template"] == "digest":
                 lines = await rows(connection, GATHERED, digest=item["id"])
-                facts = {**facts, "lines": [headline(each["template"], each | each["payload"]) for each in lines]}
+                facts = {**facts, "lines": [title(each["template"], each | each["payload"]) for each in lines]}
         if told_of:
             raise Settled
         if channel is Channel.SLACK:

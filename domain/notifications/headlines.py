@@ -37,6 +37,14 @@ def headline(template: str, facts: Mapping[str, Any]) -> str:
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
 
 
+def title(template: str, facts: Mapping[str, Any]) -> str:
+    """The headline; for a template of another release its name, so that one odd entry does not hide the others."""
+    try:
+        return headline(template, facts)
+    except KeyError:
+        return worded(template.upper())
+
+
 def worded(value: Any) -> str:
     """A fact as people read it: `FIRST_RESPONSE` as `First response`."""
     text = "" if value is None else str(value)

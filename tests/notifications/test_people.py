@@ -217,3 +217,14 @@ async def test_an_address_prefers_mail(room: Mailroom) -> None:
 async def test_preferences_of_another_release_are_read(room: Mailroom) -> None:
     [row] = await room.rows("select %(p)s::jsonb as p", p=json.dumps({"quiet_hours": None, "gone": 1}))
     assert fanout.wanted({"channel": "PREFERRED", "template": "x"}, row["p"]) == ("EMAIL", "IN_APP")
+
+
+async def test_a_digest_lists_what_another_release_has_posted(room: Mailroom) -> None:
+    agent, address = await room.person()
+    for _ in range(7):
+        await room.post("of_a_later_release", agent)
+    await room.dispatcher.drain()
+    [digest] = room.mail.to(address)
+    body = digest.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().count("- Of a later release") == 7
