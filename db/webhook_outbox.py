@@ -13,8 +13,10 @@ from db.statements import Statement
 PUMP: Final = Statement(text("select pump_webhooks(:most) as made"))
 LEASE: Final = Statement(text("select * from lease_webhook_deliveries(:busy, :most, :seconds)"))
 
+# A webhook that answers is well; one that fails rests, twice as long each time, so that what waits for it wears nobody out.
 DELIVERED: Final = Statement(
     text("""
+with well as (update webhooks set failures = 0, rests_until = null where id = :webhook and failures > 0)
 update webhook_deliveries
 set delivered_at = clock_timestamp(), leased_until = null, last_error = null, response_status = :status
 where id = :id and delivered_at is null and dead_at is null
@@ -22,6 +24,11 @@ where id = :id and delivered_at is null and dead_at is null
 )
 FAILED: Final = Statement(
     text("""
+with ill as (
+    update webhooks
+    set failures = failures + 1, rests_until = clock_timestamp() + least(interval '1 s' * 2 ^ least(failures, 9), interval '5 min')
+    where id = :webhook
+)
 update webhook_deliveries
 set leased_until = null, last_error = :error, response_status = cast(:status as integer),
     not_before = coalesce(cast(:at as timestamptz), not_before),

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, RowMapping, Uuid, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import DateTime, RowMapping, Uuid, bindparam, delete, func, insert, null, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.webhooks import webhooks
 
 Row = RowMapping
 
-HIDDEN: Final = ("tenant_id", "secret", "after_xid", "after_seq")
+HIDDEN: Final = ("tenant_id", "secret", "failures", "rests_until", "after_xid", "after_seq")
 COLUMNS: Final = [column for column in webhooks.c if column.name not in HIDDEN]
 
 _after_at = bindparam("after_at", type_=DateTime(timezone=True))
@@ -44,6 +44,7 @@ order by d.created_at desc, d.id desc limit :count
 """)
 DELIVERY: Final = text(f"{DELIVERY_COLUMNS} and d.id = :id")
 REPLAY: Final = text("""
+with well as (update webhooks set failures = 0, rests_until = null where id = :webhook)
 update webhook_deliveries
 set delivered_at = null, dead_at = null, attempts = 0, last_error = null, response_status = null, not_before = clock_timestamp()
 where id = :id and webhook_id = :webhook
@@ -77,7 +78,7 @@ async def change_webhook(connection: AsyncConnection, before: Row, changes: Mapp
     await connection.execute(
         update(webhooks)
         .where(webhooks.c.id == before["id"])
-        .values(**moved, **now, version=webhooks.c.version + 1, updated_at=func.now())
+        .values(**moved, **now, failures=0, rests_until=null(), version=webhooks.c.version + 1, updated_at=func.now())
     )
 
 

@@ -30,11 +30,14 @@ class DeliveryLedger:
     async def delivered(self, item: Item, status: int | None) -> None:
         """The receiver has it."""
         async with as_tenant(self.pool, item["tenant_id"]) as connection:
-            await connection.execute(DELIVERED.text, {"id": item["id"], "status": status})
+            await connection.execute(
+                DELIVERED.text, {"id": item["id"], "webhook": item["webhook_id"], "status": status}
+            )
 
     async def failed(self, item: Item, error: Undelivered, again_at: datetime | None) -> None:
         """Again later, or never."""
-        values = {"id": item["id"], "status": error.status, "error": str(error), "at": again_at}
+        about = {"id": item["id"], "webhook": item["webhook_id"]}
+        values = {**about, "status": error.status, "error": str(error), "at": again_at}
         async with as_tenant(self.pool, item["tenant_id"]) as connection:
             await connection.execute(FAILED.text, values)
 
@@ -53,7 +56,7 @@ class WebhookLane:
     public_url: str
     settling: Settling
     name: str = "webhooks"
-    places: int = 16
+    places: int = 32
     pump_seconds: float = 0.5
     pumped_at: float = field(default=float("-inf"))
 

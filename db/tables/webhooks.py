@@ -28,6 +28,10 @@ webhooks = Table(
     Column("secret", Text, nullable=False, comment="In clear: signing needs it."),
     Column("format", Text, nullable=False, server_default=text("'STANDARD'")),
     Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column(
+        "failures", Integer, nullable=False, server_default=text("0"), comment="Calls that failed, one after another."
+    ),
+    Column("rests_until", INSTANT, comment="Until when it is not called, because it keeps failing."),
     # How far the pump has come; a new webhook begins with the transaction that made it.
     Column("after_xid", BigInteger, nullable=False, server_default=text("pg_current_xact_id()::text::bigint")),
     Column("after_seq", BigInteger, nullable=False, server_default=text("0")),

@@ -65,6 +65,8 @@ create table webhooks (
     secret text not null,
     format text default 'STANDARD' not null,
     active boolean default true not null,
+    failures integer default 0 not null,
+    rests_until timestamp with time zone,
     after_xid bigint default pg_current_xact_id()::text::bigint not null,
     after_seq bigint default 0 not null,
     created_at timestamp with time zone default now() not null,
@@ -155,7 +157,7 @@ FUNCTIONS = {
         from taken t where n.id = t.id
         returning n.*
     $$""",
-    # The dispatcher: the first due delivery of each webhook that is not being called at this moment.
+    # The dispatcher: the first due delivery of each webhook that is not being called at this moment and does not rest.
     "lease_webhook_deliveries(busy uuid[], most integer, seconds integer)": """
     returns table (id uuid, tenant_id uuid, webhook_id uuid, type text, entity text, entity_id uuid, body text,
         attempts integer, created_at timestamptz, url text, secret text, format text)
@@ -168,7 +170,7 @@ FUNCTIONS = {
                   and (d.leased_until is null or d.leased_until < clock_timestamp())
                 order by d.not_before limit 1
             ) due
-            where w.active and not (w.id = any (busy))
+            where w.active and not (w.id = any (busy)) and (w.rests_until is null or w.rests_until <= clock_timestamp())
             order by due.not_before limit most
         ), taken as (
             select d.id from webhook_deliveries d join chosen c on c.id = d.id

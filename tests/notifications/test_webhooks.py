@@ -43,6 +43,7 @@ async def deliveries(room: Mailroom, hook: UUID) -> list[dict[str, Any]]:
 
 async def due_now(room: Mailroom) -> None:
     """Let the time pass until the next attempt."""
+    await room.rows("update webhooks set rests_until = null")
     await room.rows("update webhook_deliveries set not_before = now() - interval '1 s'")
 
 
@@ -160,3 +161,36 @@ async def test_an_inactive_webhook_is_left_alone(room: Mailroom) -> None:
     await room.rows("update webhooks set active = false where id = %(id)s", id=hook)
     await room.dispatcher.drain()
     assert room.receiver.got == []
+
+
+async def test_a_webhook_that_fails_rests_and_what_waits_for_it_is_not_worn_out(room: Mailroom) -> None:
+    hook = await hooked(room, "/ill")
+    await hooked(room, "/well")
+    room.receiver.answers["/ill"] = [500]
+    for _ in range(10):
+        await room.event()
+    await room.dispatcher.drain()
+    assert (len(room.receiver.at("/ill")), len(room.receiver.at("/well"))) == (1, 10)
+    assert [row["attempts"] for row in await deliveries(room, hook)] == [1] + [0] * 9
+    room.receiver.answers["/ill"] = [200]
+    await due_now(room)
+    await room.dispatcher.drain()
+    assert len(room.receiver.at("/ill")) == 11
+    [row] = await room.rows("select failures, rests_until from webhooks where id = %(id)s", id=hook)
+    assert (row["failures"], row["rests_until"]) == (0, None)
+
+
+async def test_a_webhook_rests_ever_longer_up_to_five_minutes(room: Mailroom) -> None:
+    hook = await hooked(room, "/ill")
+    room.receiver.answers["/ill"] = [500]
+    await room.event()
+    rests = []
+    for _ in range(11):
+        await due_now(room)
+        await room.dispatcher.drain()
+        [row] = await room.rows(
+            "select extract(epoch from rests_until - now()) as s from webhooks where id = %(id)s", id=hook
+        )
+        rests.append(float(row["s"]))
+    for longest, rest in zip((4, 8, 16, 300), (*rests[2:5], rests[-1]), strict=True):
+        assert longest / 2 < rest <= longest
