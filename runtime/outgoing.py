@@ -1,8 +1,9 @@
 """The one way to call out over HTTP: to exactly the address that was judged, and no further."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -24,6 +25,8 @@ class Caller:
     no proxy of the environment is used, and no more of the answer is read than asked for."""
 
     targets: Targets
+    # Made once, because that takes longer than a call. Certificates are those of the library, or SSL_CERT_FILE's.
+    certificates: ssl.SSLContext = field(default_factory=httpx.create_ssl_context, repr=False)
 
     async def call(
         self,
@@ -43,7 +46,9 @@ class Caller:
             named = {"Host": parts.netloc, "Accept-Encoding": "identity", **(headers or {})}
             extensions = {"sni_hostname": parts.hostname}
             async with (
-                httpx.AsyncClient(timeout=seconds, follow_redirects=False, trust_env=False) as client,
+                httpx.AsyncClient(
+                    verify=self.certificates, timeout=seconds, follow_redirects=False, trust_env=False
+                ) as client,
                 client.stream(method, pinned, content=content, headers=named, extensions=extensions) as response,
             ):
                 body = b""

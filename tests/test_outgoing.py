@@ -2,13 +2,22 @@
 
 import asyncio
 import ipaddress
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from runtime.embedded.ports import free_port
@@ -171,3 +180,41 @@ async def test_of_several_addresses_one_that_may_be_called_is_taken(monkeypatch:
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
     assert await LOOPBACK.resolve(urlsplit("http://two.example/")) == ipaddress.ip_address("127.0.0.9")
+
+
+def certified(directory: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server of this name shows, and what a caller needs to believe it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(own)
+        .issuer_name(own)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, private = directory / "certificate.pem", directory / "key.pem"
+    pem.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(pem, private)
+    return shown, ssl.create_default_context(cafile=str(pem))
+
+
+async def test_a_certificate_must_be_that_of_the_name_though_the_address_is_called(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    shown, believed = certified(tmp_path, "hook.example")
+    resolving(monkeypatch, "127.0.0.1")
+    made = Server(free_port())
+    caller = Caller(LOOPBACK, believed)
+    async with await asyncio.start_server(made.serve, "127.0.0.1", made.port, ssl=shown):
+        answer = await caller.call("GET", f"https://hook.example:{made.port}/")
+        assert answer.status == 200
+        with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
+            await caller.call("GET", f"https://other.example:{made.port}/")

@@ -140,3 +140,13 @@ async def test_a_repeated_notification_row_is_refused_by_its_key(room: Mailroom)
     )
     assert len(await room.rows(insert, **values)) == 1
     assert await room.rows(insert, **values) == []
+
+
+async def test_a_breach_tells_its_clock_and_its_deadline(room: Mailroom) -> None:
+    ticket = await room.ticket("No dashboard")
+    facts = {"clock": "FIRST_RESPONSE", "cycle": 1, "deadlineAt": "2026-03-01T09:00:00Z", "cause": "DEADLINE"}
+    await room.post("sla_breached", str(room.seed.users["lead"]), ticket=ticket, **facts)
+    await room.dispatcher.drain()
+    [mail] = room.mail.taken
+    assert str(mail["Subject"]).endswith("] First response breached: No dashboard")
+    assert "is breached: the deadline was 2026-03-01 09:00 UTC." in text_of(mail)
