@@ -10,11 +10,15 @@ from typing import Any
 
 import httpx
 import psycopg
+import pytest
 import pytest_asyncio
 import uvicorn
 
+from api.auth import Caller
+from api.live import MOST_WAITING, Listener, Live, may_know
 from cli.demo import PEOPLE
 from domain.customers import Tier
+from domain.identity import Actor, Role
 from runtime.embedded.ports import free_port
 from runtime.embedded.processes import until
 from tests.api.front import Front, problem
@@ -218,3 +222,44 @@ async def test_a_position_that_we_never_gave_out_is_refused(api: Front) -> None:
 async def test_a_question_for_the_head_alone_is_answered_at_once(api: Front) -> None:
     answer = await api.call("agent", "HEAD", "/api/events")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+def somebody(api: Front, role: Role = Role.AGENT) -> Caller:
+    """A caller who listens without HTTP."""
+    return Caller(api.seed.tenant_id, api.seed.users["agent"], Actor(role=role, email="A@shop.example"), "UTC", {})
+
+
+async def test_the_streams_end_with_the_process_and_with_the_token(api: Front) -> None:
+    live = Live(api.app.state.services.engine)
+    task = asyncio.create_task(live.run())
+    lasting, brief = live.listen(somebody(api), None, 3600), live.listen(somebody(api), None, 0.5)
+    async with asyncio.timeout(20):
+        for stream in (lasting, brief):
+            assert (await anext(stream))[1] is None
+        assert [event async for event in brief] == []
+        task.cancel()
+        assert [event async for event in lasting] == []
+    assert (live.present, live.joining) == (set(), set())
+
+
+async def test_who_is_too_slow_is_hung_up_on(api: Front) -> None:
+    slow = Listener(somebody(api))
+    for _ in range(MOST_WAITING + 1):
+        slow.hear({"internal": False})  # type: ignore[arg-type]
+    assert slow.closed
+    assert slow.waiting.get_nowait() is None
+    assert slow.waiting.empty()
+
+
+@pytest.mark.parametrize(
+    ("event", "known"),
+    [
+        ({"internal": True, "account_id": None, "address": "a@shop.example"}, False),
+        ({"internal": False, "account_id": None, "address": "a@shop.example"}, True),
+        ({"internal": False, "account_id": None, "address": None}, False),
+    ],
+)
+async def test_a_customer_without_an_account_hears_of_the_own_address(
+    api: Front, event: dict[str, Any], known: bool
+) -> None:
+    assert may_know(somebody(api, Role.CUSTOMER), event) is known  # type: ignore[arg-type]
