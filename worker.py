@@ -1,4 +1,4 @@
-"""The worker process: makes the database pool, the Temporal client and the worker, and stops them in order."""
+"""The worker process: makes database pools, Temporal client, worker and dispatcher, and stops them in order."""
 
 import asyncio
 import os
@@ -13,6 +13,8 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from activities.notifications.making import make_dispatcher
+from activities.notifications.measures import Measures
 from activities.tickets import TicketActivities
 from db.connections import decision_pool
 from db.decisions import Database
@@ -24,6 +26,9 @@ from workflows.tickets import TicketWorkflow
 log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=10)
+
+DISPATCHER_CONNECTIONS = 4
+"""Few, and its own: a flood of notifications must not keep decisions waiting."""
 
 
 def make_worker(client: Client, database: Database, settings: Settings, **options: Any) -> Worker:
@@ -52,13 +57,19 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    client = await connect(settings, telemetry(settings))
+    runtime = telemetry(settings)
+    client = await connect(settings, runtime)
     await ensure_search_attributes(client)
     pool = decision_pool(settings.postgres.conninfo(APP_ROLE), settings.db_pool_size)
-    async with pool, make_worker(client, Database(pool), settings):
+    outbox = decision_pool(settings.postgres.conninfo(APP_ROLE), DISPATCHER_CONNECTIONS, name="outbox")
+    async with pool, outbox, make_worker(client, Database(pool), settings):
+        dispatcher = make_dispatcher(settings, outbox, Measures(runtime.metric_meter))
+        dispatching = asyncio.create_task(dispatcher.run())
         log.info("worker_ready", task_queue=settings.task_queue)
         await stop.wait()
         log.info("worker_stopping")
+        dispatcher.stop()
+        await dispatching
 
 
 def main() -> None:

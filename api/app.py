@@ -16,15 +16,19 @@ from api import (
     compliance,
     customers,
     errors,
+    events,
     identity,
     jobs,
     manual,
+    notifications,
     openapi,
+    passwords,
     permissions,
     promises,
     simulations,
     system,
     tickets,
+    webhooks,
 )
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
@@ -64,6 +68,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     compliance.router,
     breaches.router,
     simulations.router,
+    passwords.router,
+    notifications.router,
+    webhooks.router,
+    events.router,
 )
 """Every area's routes, with their whole paths."""
 
@@ -97,7 +105,13 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             )
             runner = Runner(engine, job_kinds(services), JobCounts(metrics.registry), settings.job_interval_seconds)
             refresher = make_refresher(engine, metrics.registry, settings.measures_interval_seconds)
-            for loop in (services.confirmations.run(), auditor.run(), runner.run(), refresher.run()):
+            for loop in (
+                services.confirmations.run(),
+                auditor.run(),
+                runner.run(),
+                refresher.run(),
+                services.live.run(),
+            ):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)
             yield
@@ -132,7 +146,14 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-Match",
+                "Last-Event-ID",
+                "X-Request-Id",
+            ],
             expose_headers=EXPOSED,
             max_age=3600,
         )

@@ -48,6 +48,13 @@ class AccountOfStaff(Invalid):
         )
 
 
+class ForbiddenTarget(Invalid):
+    """The URL leads into a network that we do not call (SUMMIT_ALLOW_TARGETS)."""
+
+    def __init__(self, pointer: str, reason: str) -> None:
+        super().__init__("The URL cannot be called from here.", [_error(pointer, "target", reason)])
+
+
 def _error(pointer: str, code: str, detail: str) -> dict[str, str]:
     return {"pointer": pointer, "code": code, "detail": detail}
 

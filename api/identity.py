@@ -10,7 +10,9 @@ from api.constraints import AccountOfStaff, EmailTaken, UnknownReference
 from api.dependencies import Admin, Agent, App, IfMatch, PageQuery, Principal, RoleTooLow, Session, address
 from api.errors import problem_response, refusals
 from api.login import sign_in
+from api.notifications import preferences_view
 from api.paging import Page
+from api.passwords import invite
 from api.records import Once, fresh, new_id, refuse_unknown
 from api.responses import reply
 from api.routing import Area
@@ -18,6 +20,7 @@ from api.schemas.common import SearchText
 from api.schemas.identity import ChangeUser, CreateTeam, CreateUser, LoginForm, Me, TeamView, Token, UserView
 from db import identity
 from domain.identity import Role
+from domain.notifications.preferences import read_preferences
 from domain.people import OwnAccess, may_change
 from domain.process import KeyReused, NotFound
 
@@ -50,7 +53,7 @@ async def get_me(caller: Principal) -> Response:
             tenant_id=caller.tenant_id,
             account_id=caller.actor.account_id,
             time_zone=caller.time_zone,
-            preferences=caller.preferences,
+            preferences=preferences_view(read_preferences(caller.preferences)),
         )
     )
 
@@ -62,11 +65,13 @@ async def get_me(caller: Principal) -> Response:
     responses=refusals(EmailTaken, AccountOfStaff, UnknownReference, KeyReused),
 )
 async def create_user(body: CreateUser, admin: Admin, app: App, session: Session, once: Once) -> Response:
-    """Add a person. Without a password the user cannot sign in."""
+    """Add a person. Without a password a mail invites the user to choose one, within 7 days."""
     user_id = new_id()
     await refuse_unknown(session, {("/accountId", "account"): body.account_id, ("/teamIds", "team"): body.team_ids})
     values = {"id": user_id, **await written(app, body)}
     await identity.add_user(session, values, body.team_ids)
+    if body.password is None:
+        await invite(session, user_id)
     view = await user_view(session, user_id)
     return await once.reply(view, version=view.version, location=f"/api/users/{user_id}")
 

@@ -47,7 +47,8 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, HEAD as GET (the server drops the body); anything else passes."""
         if scope["type"] == "http":
-            scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            # An endless stream looks at the mark, because it would never come to its end.
+            scope = {**scope, "method": "GET", "summit.head": True} if scope["method"] == "HEAD" else scope
             await Exchange(self, scope, receive, send).run()
         else:
             await self.app(scope, receive, send)
@@ -57,6 +58,7 @@ class Exchange:
     """One request and its answer."""
 
     __slots__ = (
+        "answered_at",
         "body_bytes",
         "edge",
         "expired",
@@ -86,6 +88,7 @@ class Exchange:
         self.expired = False
         self.late: asyncio.Task[None] | None = None
         self.task: asyncio.Task[Any] | None = None
+        self.answered_at: float | None = None
         self.started_at = time.perf_counter()
 
     async def run(self) -> None:
@@ -166,6 +169,7 @@ class Exchange:
         """Send one message of the one answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.answered_at = time.perf_counter()
             headers = message["headers"] = list(message.get("headers", ()))
             headers.append((b"x-request-id", self.request_id.encode()))
             headers.extend(SECURITY_HEADERS)
@@ -183,7 +187,7 @@ class Exchange:
 
     def record(self) -> None:
         """Metrics and one line per request, by route and never by path: paths hold ids and what people type."""
-        seconds = time.perf_counter() - self.started_at
+        seconds = (self.answered_at or time.perf_counter()) - self.started_at
         route = getattr(self.scope.get("route"), "path", UNMATCHED)
         method = self.scope["method"]
         status = self.status or 499

@@ -9,11 +9,13 @@ from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import Desk
 from api.limits import Limits, make_limits
+from api.live import Live
 from api.metrics import Metrics
 from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
 from runtime.settings import Settings
+from runtime.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Services:
     confirmations: Confirmations
     desk: Desk
     policies: Policies
+    live: Live
+    targets: Targets
     fingerprint_key: bytes = field(repr=False)
 
 
@@ -54,5 +58,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         confirmations=confirmations,
         desk=Desk(processes, engine),
         policies=Policies(),
+        live=Live(engine),
+        targets=Targets.read(settings.allow_targets),
         fingerprint_key=derive_key(settings, "fingerprints"),
     )

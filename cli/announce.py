@@ -26,6 +26,7 @@ def announce(stack: Mapping[str, Any], files: DataDir, say: Callable[[str], None
         "API documentation": f"{stack['apiUrl']}/docs",
         "Portal": stack["portalUrl"],
         "Temporal UI": stack["temporalUrl"] and f"{stack['temporalUrl']}/namespaces/{stack['temporalNamespace']}",
+        "Mail": stack["mailDir"],
         "Logs": files.logs,
         "For scripts": files.stack_file,
     }

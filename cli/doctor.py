@@ -17,7 +17,8 @@ from runtime.temporal import connect, missing_search_attributes, parse_payload_k
 
 OLDEST_PYTHON = (3, 11)
 PATIENCE_SECONDS = 5
-NEED_POSTGRES = frozenset({"migrations", "row security"})
+NEED_POSTGRES = frozenset({"migrations", "row security", "notifications"})
+LATE_SECONDS = 300
 
 
 class Ailment(Exception):
@@ -51,6 +52,8 @@ async def _examine() -> int:
         "postgres": _postgres,
         "migrations": _migrations,
         "row security": _row_security,
+        "mail": _mail,
+        "notifications": _notifications,
         "temporal": _temporal,
         "ports": _ports,
     }
@@ -150,6 +153,39 @@ async def _row_security(settings: Settings) -> str:
             f"{settings.postgres.user} owns {tables[0]} tables and so passes their row-level security", remedy
         )
     return f"{settings.postgres.user} cannot bypass it"
+
+
+async def _mail(settings: Settings) -> str:
+    if settings.smtp_host is not None:
+        try:
+            _, writer = await asyncio.wait_for(
+                asyncio.open_connection(settings.smtp_host, settings.smtp_port), PATIENCE_SECONDS
+            )
+        except OSError as error:
+            where = f"{settings.smtp_host}:{settings.smtp_port}"
+            raise Ailment(f"the mail server {where} cannot be reached", "check SUMMIT_SMTP_HOST and _PORT") from error
+        writer.close()
+        return f"goes to {settings.smtp_host}:{settings.smtp_port} ({settings.smtp_tls})"
+    if settings.environment == "production":
+        raise Ailment("SUMMIT_SMTP_HOST is not set: nobody gets mail", "name a mail server")
+    return f"no SMTP server is set; mail goes into {settings.mail_dir}"
+
+
+async def _notifications(settings: Settings) -> str:
+    async with await _connect(settings.postgres) as connection:
+        try:
+            found = await connection.execute("select pending, oldest_seconds, dead from outbox_state()")
+        except psycopg.errors.UndefinedFunction as error:
+            raise Ailment("the database is older than this release", "run `summit migrate`") from error
+        pending, oldest, dead = await found.fetchone() or (0, 0.0, 0)
+    if float(str(oldest)) > LATE_SECONDS:
+        raise Ailment(f"{pending} are due, the oldest for {oldest:.0f} s", "see whether a worker runs, and its log")
+    if dead:
+        raise Ailment(
+            f"{dead} were given up within a week",
+            "GET /api/notifications/log?state=DEAD and GET /api/webhooks/{id}/deliveries say why; repeat them there",
+        )
+    return f"{pending} are due, none was given up within a week"
 
 
 async def _temporal(settings: Settings) -> str:

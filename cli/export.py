@@ -1,5 +1,6 @@
 """`summit export`: all that a tenant owns, as one file of JSON lines per table."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,8 +16,10 @@ TENANT: Final = "select id from public_tenant(%s, '')"
 SET_TENANT: Final = "select set_config('summit.tenant', %s, true)"
 ROWS: Final = "select row_to_json(t)::text from (select {columns} from {table} order by {key}) t"
 
-KEPT_BACK: Final = frozenset({"users.password_hash"})
+KEPT_BACK: Final = frozenset({"users.password_hash", "webhooks.secret", "password_tokens.hash"})
 """Columns that open doors."""
+WITHOUT: Final[Mapping[str, sql.SQL]] = {"notifications.payload": sql.SQL("payload - 'token' as payload")}
+"""Columns of which a part opens doors."""
 PASSING: Final = frozenset({"idempotency_keys"})
 """Tables of nothing but copies."""
 ROWS_AT_ONCE: Final = 2_000
@@ -42,9 +45,15 @@ def export(
 
 def write(connection: psycopg.Connection[tuple[str]], table: Table, path: Path) -> int:
     """Stream a table into a file; the number of rows."""
-    columns = [column.name for column in table.c if f"{table.name}.{column.name}" not in KEPT_BACK]
+    columns = [
+        WITHOUT.get(f"{table.name}.{column.name}", sql.Identifier(column.name))
+        for column in table.c
+        if f"{table.name}.{column.name}" not in KEPT_BACK
+    ]
     statement = sql.SQL(ROWS).format(
-        columns=_names(columns), table=sql.Identifier(table.name), key=_names([key.name for key in table.primary_key])
+        columns=sql.SQL(", ").join(columns),
+        table=sql.Identifier(table.name),
+        key=_names([key.name for key in table.primary_key]),
     )
     count = 0
     with path.open("w", encoding="utf-8") as file, connection.cursor("export") as cursor:

@@ -53,6 +53,12 @@ class Stack:
         return None if self.temporal is None else f"http://{LOOPBACK}:{self.ports['temporalUi']}"
 
     @property
+    def mail_directory(self) -> str | None:
+        """Where mail goes; None when a mail server takes it."""
+        environment = self.environment()
+        return None if environment.get("SUMMIT_SMTP_HOST") else environment["SUMMIT_MAIL_DIR"]
+
+    @property
     def task_queue(self) -> str:
         return os.environ.get("SUMMIT_TASK_QUEUE", "summit")
 
@@ -67,6 +73,8 @@ class Stack:
             "SUMMIT_TASK_QUEUE": self.task_queue,
             "SUMMIT_RATE_LIMIT_PRINCIPAL": "",
             "SUMMIT_ALLOW_TARGETS": "127.0.0.0/8,::1/128",
+            "SUMMIT_PUBLIC_URL": self.api_url,
+            "SUMMIT_MAIL_DIR": str(self.files.mail),
         }
         return {
             **defaults,

@@ -123,7 +123,7 @@ class _Up:
             "taskQueue": stack.task_queue,
             "databaseUrl": stack.owner.conninfo(),
             **demo,
-            "mailDir": str(self.files.mail),
+            "mailDir": stack.mail_directory,
             "smtpPort": None,
             "supportAddress": None,
         }

@@ -10,7 +10,7 @@ WAIT: Final = 2.5
 """Seconds that a decision waits for a connection; less than one attempt lasts."""
 
 
-def decision_pool(conninfo: str, size: int) -> AsyncConnectionPool[AsyncConnection[DictRow]]:
+def decision_pool(conninfo: str, size: int, name: str = "decisions") -> AsyncConnectionPool[AsyncConnection[DictRow]]:
     """A pool that is not yet open. Once Postgres is gone, reconnecting starts anew with each caller instead of backing off for minutes."""
     return AsyncConnectionPool(
         conninfo,
@@ -27,5 +27,5 @@ def decision_pool(conninfo: str, size: int) -> AsyncConnectionPool[AsyncConnecti
         reconnect_timeout=2.0,
         max_idle=300.0,
         open=False,
-        name="decisions",
+        name=name,
     )

@@ -111,6 +111,12 @@ REHASH: Final = (
     .values(password_hash=bindparam("new", type_=Text))
 )
 
+CHANGE_PREFERENCES: Final = (
+    update(users)
+    .where(users.c.id == bindparam("user", type_=Uuid))
+    .values(preferences=bindparam("wanted", type_=users.c.preferences.type))
+)
+
 VISIBLE: Final = frozenset(
     ("email", "name", "role", "account_id", "time_zone", "active", "available", "skills", "capacity")
 )
@@ -195,6 +201,11 @@ async def change_user(
 async def rehash(connection: AsyncConnection, user_id: UUID, old: str, new: str) -> None:
     """Replace a password's hash, unless the password has changed meanwhile."""
     await connection.execute(REHASH, {"user": user_id, "old": old, "new": new})
+
+
+async def change_preferences(connection: AsyncConnection, user_id: UUID, preferences: Mapping[str, Any]) -> None:
+    """Set what a person wants of us; the user's version stays, because nobody else sees it."""
+    await connection.execute(CHANGE_PREFERENCES, {"user": user_id, "wanted": dict(preferences)})
 
 
 async def find_team(connection: AsyncConnection, team_id: UUID) -> Row | None:

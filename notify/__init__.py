@@ -1,1 +1,1 @@
-"""Delivery channels and message templates."""
+"""Delivery channels behind one protocol, and the templates of what they deliver."""

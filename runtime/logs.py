@@ -50,6 +50,8 @@ QUIET = {
     "httpcore": logging.WARNING,
     "asyncio": logging.WARNING,
     "alembic": logging.WARNING,
+    "sse_starlette": logging.WARNING,  # it writes each event at debug
+    "aiosmtplib": logging.WARNING,
 }
 
 

@@ -1,15 +1,20 @@
 """The environment, read once per process by its composition root and passed on as typed values."""
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from runtime.targets import Targets
+
 APP_ROLE = "summit_app"
 """The database role of API and worker: it owns nothing and cannot bypass row-level security."""
 
 MIN_SECRET_LENGTH = 32
+
+ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 class PostgresSettings(BaseSettings):
@@ -75,6 +80,16 @@ class Settings(BaseSettings):
     rate_limit_login: str = Field(default="10/minute", validation_alias="SUMMIT_RATE_LIMIT_LOGIN")
     max_body_bytes: int = Field(default=1_048_576, validation_alias="SUMMIT_MAX_BODY_BYTES", ge=1024)
     request_budget_seconds: float = Field(default=8.0, validation_alias="SUMMIT_REQUEST_BUDGET", gt=0)
+    public_url: str = Field(default="http://127.0.0.1:3100", validation_alias="SUMMIT_PUBLIC_URL")
+    allow_targets: str = Field(default="", validation_alias="SUMMIT_ALLOW_TARGETS")
+    smtp_host: str | None = Field(default=None, validation_alias="SUMMIT_SMTP_HOST")
+    smtp_port: int = Field(default=587, validation_alias="SUMMIT_SMTP_PORT", ge=1, le=65535)
+    smtp_user: str | None = Field(default=None, validation_alias="SUMMIT_SMTP_USER")
+    smtp_password: SecretStr | None = Field(default=None, validation_alias="SUMMIT_SMTP_PASSWORD")
+    smtp_tls: Literal["auto", "off", "starttls", "tls"] = Field(default="auto", validation_alias="SUMMIT_SMTP_TLS")
+    mail_from: str = Field(default="support@summit.example", validation_alias="SUMMIT_MAIL_FROM")
+    mail_dir: str = Field(default=".summit/mail", validation_alias="SUMMIT_MAIL_DIR", min_length=1)
+    event_days: int = Field(default=7, validation_alias="SUMMIT_EVENT_DAYS", ge=1)
     auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
 
     job_interval_seconds: float = Field(default=1.0, validation_alias="SUMMIT_JOB_INTERVAL", gt=0)
@@ -92,7 +107,34 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("redis_host", "redis_password", "secret", "payload_key", mode="before")
+    @field_validator("allow_targets")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        Targets.read(value)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not ADDRESS.fullmatch(value):
+            raise ValueError("must be a plain address such as support@example.com")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator(
+        "redis_host",
+        "redis_password",
+        "secret",
+        "payload_key",
+        "smtp_host",
+        "smtp_user",
+        "smtp_password",
+        mode="before",
+    )
     @classmethod
     def _blank_is_absent(cls, value: object) -> object:
         # Compose files pass optional variables on as empty strings.

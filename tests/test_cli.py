@@ -134,6 +134,12 @@ async def test_an_export_holds_one_tenants_rows_and_no_password(
 ) -> None:
     await summit("tenant", "create", slug, "A Tenant")
     await summit("user", "create", slug, f"ada@{slug}.example", "Ada", SUMMIT_USER_PASSWORD="very secret")
+    query(
+        postgres,
+        "insert into notifications (id, tenant_id, rung, template, recipient, channel, payload) select gen_random_uuid(), id, 'r',"
+        " 'invitation', 'ada@shop.example', 'EMAIL', '{\"token\": \"opens-a-door\"}' from tenants where slug = %s returning id",
+        slug,
+    )
     exported = await summit("export", slug, str(tmp_path / "out"))
     assert exported.exit_code == 0, exported.output
     files = {file.stem: file.read_text().splitlines() for file in (tmp_path / "out").iterdir()}
@@ -141,7 +147,8 @@ async def test_an_export_holds_one_tenants_rows_and_no_password(
     [tenant], [user] = ([json.loads(line) for line in files[name]] for name in ("tenants", "users"))
     assert (tenant["slug"], user["email"]) == (slug, f"ada@{slug}.example")
     assert "password_hash" not in user
-    assert {name for name, lines in files.items() if lines} == {"tenants", "users", *SEEDED}
+    assert {name for name, lines in files.items() if lines} == {"tenants", "users", "notifications", *SEEDED}
+    assert "opens-a-door" not in str(files)
     assert "users: 1" in exported.output
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
 

@@ -84,7 +84,7 @@ def test_dashboards_and_alerts_name_metrics_that_exist() -> None:
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
     expressions += [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
-    source = "\n".join(path.read_text() for path in (ROOT / "api").rglob("*.py"))
+    source = "\n".join(path.read_text() for layer in ("api", "activities") for path in (ROOT / layer).rglob("*.py"))
     for name in re.findall(r"\b(?:support|summit)_\w+", " ".join(expressions)):
         declared = re.sub(r"_(bucket|count|sum)$", "", name)
         assert f'"{declared}"' in source or f'"{declared.removesuffix("_total")}"' in source, name

@@ -114,6 +114,22 @@ async def test_the_printed_call_creates_a_ticket(installation: Installation) -> 
     assert answer.json()["subject"] == "Unable to access dashboard"
 
 
+async def test_the_customer_gets_a_mail_into_the_directory_that_is_printed(installation: Installation) -> None:
+    stack = installation.stack
+    ticket = (await installation.create_ticket("A mail, please")).json()
+    headers = {"Authorization": f"Bearer {stack['tokens']['agent']}"}
+    async with httpx.AsyncClient(base_url=stack["apiUrl"], headers=headers, timeout=15) as client:
+        comments = f"/api/tickets/{ticket['id']}/comments"
+        assert (await client.post(comments, json={"body": "Here it is."})).status_code == httpx.codes.CREATED
+
+    async def came() -> bool:
+        mails = [path.read_text() for path in Path(stack["mailDir"]).glob("new/*")]
+        return any("> Here it is." in mail and "To: customer@example.com" in mail for mail in mails)
+
+    await until(came, seconds=20)
+    assert f"Mail               {stack['mailDir']}" in installation.printed
+
+
 async def test_doctor_finds_nothing_wrong(installation: Installation) -> None:
     worker = psutil.Process(installation.stack["pids"]["worker"])
     doctor = await asyncio.create_subprocess_exec(

@@ -1,11 +1,12 @@
 """Users, teams and tokens on the wire."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StrictBool, StringConstraints
 
 from api.schemas.common import Body, Email, Line, OwnTenant, Resource, TimeZone, View, Word, left_out, storable
+from api.schemas.notifications import PreferencesView
 from domain.identity import Role
 
 
@@ -51,7 +52,7 @@ class Me(View):
     tenant_id: UUID
     account_id: UUID | None
     time_zone: str
-    preferences: dict[str, Any]
+    preferences: PreferencesView
 
 
 class UserView(Resource):
@@ -70,7 +71,7 @@ class UserView(Resource):
 
 
 class CreateUser(Body):
-    """A new person. Without a password the user cannot sign in yet."""
+    """A new person. Without a password the user gets an invitation by mail, and chooses one."""
 
     tenant_id: OwnTenant | None = None
     email: Annotated[Email, Field(examples=["ada@acme-support.example"])]

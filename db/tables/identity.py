@@ -1,4 +1,4 @@
-"""Tenants, the people of a tenant, their teams, and the answers kept for repeated requests."""
+"""Tenants, the people of a tenant, their teams, what sets their passwords, and the answers kept for repeated requests."""
 
 from sqlalchemy import (
     BigInteger,
@@ -114,4 +114,21 @@ idempotency_keys = Table(
     Column("body", Text),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Index("ix_idempotency_keys_tenant_id_created_at", "tenant_id", "created_at"),
+)
+
+password_tokens = Table(
+    "password_tokens",
+    METADATA,
+    id_column(),
+    tenant_column(),
+    Column("user_id", Uuid, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("created_at", INSTANT, nullable=False, server_default=text("clock_timestamp()")),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("used_at", INSTANT),
+    ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
+    CheckConstraint("purpose in ('INVITATION','RESET')", name="purpose"),
+    Index("ix_password_tokens_user", "tenant_id", "user_id", "created_at"),
+    comment="What lets somebody set a password once, as its hash.",
 )

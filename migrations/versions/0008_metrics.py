@@ -5,7 +5,7 @@ from alembic import op
 from migrations.rls import APP_ROLE, protect
 
 revision = "0008_metrics"
-down_revision = "0006_sla"
+down_revision = "0007_notifications"
 branch_labels = None
 depends_on = None
 

@@ -18,6 +18,9 @@ from runtime.settings import PostgresSettings, Settings
 from tests.stack import Database
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough-for-sha384-too"
+STREAMS = frozenset({"/api/events"})
+"""What never comes to its end, so that no test may wait for it; tests/api/test_events.py listens over a real connection."""
+
 PASSWORDS = {login: f"password-of-{login}" for login in PEOPLE}
 
 

@@ -10,8 +10,9 @@ from api.permissions import LEAST_ROLE, PUBLIC, Route
 from cli.demo import PEOPLE
 from domain.customers import Tier
 from domain.identity import Role
-from tests.api.front import Front, problem, some_id
+from tests.api.front import STREAMS, Front, problem, some_id
 from tests.api.records import Records
+from tests.api.told import posted
 from tests.stack import ROOT
 
 LOGINS: Final = {PEOPLE[login].role: login for login in ("customer", "agent", "lead", "admin")}
@@ -35,11 +36,19 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("POST", "/api/sla/breaches/{breach_id}/acknowledge"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/waive"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/credit"): {"amount": "1"},
+    ("POST", "/api/notifications/{notification_id}/read"): {},
+    ("POST", "/api/notifications/log/{notification_id}/redeliver"): {},
+    ("PATCH", "/api/webhooks/{webhook_id}"): {"active": False},
+    ("DELETE", "/api/webhooks/{webhook_id}"): {},
+    ("POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): {},
 }
 """A good body for each write to a thing; a new route adds its own."""
 
 LONG_AGO: Final = datetime(2009, 3, 1, tzinfo=UTC)
 
+LISTS: Final = [
+    path for method, path in LEAST_ROLE if method == "GET" and path.startswith("/api/") and path not in STREAMS
+]
 OF_A_THING: Final = [route for route in LEAST_ROLE if "{" in route[1]]
 REFUSALS: Final = [
     (route, role) for route, least in LEAST_ROLE.items() if least for role in Role if not role.includes(least)
@@ -58,9 +67,9 @@ RECORDS: Final = {
 }
 """Things that every tenant begins with, and where they are listed."""
 
-NOTHING: Final = {
-    name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", "breach_id", "job_id", *RECORDS)
-}
+MORE: Final = ("breach_id", "job_id", "notification_id", "webhook_id", "delivery_id")
+
+NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *MORE, *RECORDS)}
 
 
 TELLING_THE_TIME: Final = {"/api/tickets/{ticket_id}/sla"}
@@ -77,6 +86,7 @@ async def theirs(api: Front) -> dict[str, str]:
         "ticket_id": (await api.created("agent", "/api/tickets", ticket))["id"],
         **{name: await first(api, path) for name, path in RECORDS.items()},
         **of_the_past(api),
+        **await posted(api, "admin"),
     }
 
 
@@ -133,7 +143,7 @@ async def test_what_never_was_answers_as_another_tenants_does(playground: Front,
     problem(await playground.call("admin", method, at(path, NOTHING), **body), 404, "not-found")
 
 
-@pytest.mark.parametrize("path", [path for method, path in LEAST_ROLE if method == "GET" and path.startswith("/api/")])
+@pytest.mark.parametrize("path", LISTS)
 async def test_a_list_of_another_tenant_holds_none_of_ours(playground: Front, path: str) -> None:
     things = await theirs(playground)
     answer = await playground.call("otherAdmin", "GET", at(path, things))

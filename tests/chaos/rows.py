@@ -45,7 +45,8 @@ RULED: Final = ("ESCALATION", "CREDIT")
 
 FIRED: Final = """
 select d.process_id, d.kind, d.cycle, d.due_at, d.settled_at,
-       (select count(*) from notifications n where n.process_id = d.process_id and n.rung = d.kind || '/' || d.cycle) as told,
+       (select count(*) from notifications n where n.process_id = d.process_id and n.rung = d.kind || '/' || d.cycle
+          and n.parent_id is null) as told,
        (select count(*) from ticket_history h
         join ticket_history b on b.process_id = h.process_id and b.revision = h.revision - 1
         where h.process_id = d.process_id

@@ -32,7 +32,7 @@ CUSTOMER = Actor(role=Role.CUSTOMER, name="Customer", email="customer@example.co
 TABLES = {
     "processes": {"confirmed_revision", "touched_at"},
     "deadlines": {"id"},
-    "notifications": {"created_at"},
+    "notifications": {"created_at", "not_before", "delivered_at"},
     "support_tickets": set(),
     "ticket_comments": set(),
     "ticket_search": set(),

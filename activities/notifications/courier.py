@@ -1,0 +1,141 @@
+"""Delivers the rows of the outbox: mail and chat to one person or address, copies for those who stand for several."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from json import dumps
+from typing import Any, Final
+
+from activities.notifications.facts import About, read_about
+from activities.notifications.fanout import expand
+from activities.notifications.flood import gathered
+from activities.notifications.settling import Held, Settled, Settling
+from db.outbox import GATHERED, HELD, Pool, as_tenant, lease, rows, settle
+from domain.notifications.headlines import headline, title
+from domain.notifications.preferences import DIRECT, quiet_until
+from domain.notifications.recipients import SYMBOLIC, Recipient, Unaddressable, read_recipient
+from domain.process import Channel
+from notify.channel import Channel as Carrier
+from notify.channel import Mail, Post, Undeliverable, Undelivered
+from notify.http import escaped
+from notify.templates import render
+
+LEASE_SECONDS: Final = 60
+"""Longer than any attempt lasts; so long a message waits whose worker was killed."""
+
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OutboxLedger:
+    """How an attempt ended, noted at the row."""
+
+    pool: Pool
+
+    async def delivered(self, item: Item, status: int | None) -> None:
+        """Done; so are the rows that a digest tells of."""
+        await settle(self.pool, item["tenant_id"], item["id"])
+
+    async def failed(self, item: Item, error: Undelivered, again_at: datetime | None) -> None:
+        """Again later, or never."""
+        await settle(self.pool, item["tenant_id"], item["id"], again_at=again_at, error=str(error))
+
+    async def held(self, item: Item, until: datetime) -> None:
+        """Not now; it was no attempt."""
+        async with as_tenant(self.pool, item["tenant_id"]) as connection:
+            await connection.execute(HELD.text, {"id": item["id"], "at": until})
+
+
+@dataclass(frozen=True)
+class Courier:
+    """What every lane of the outbox shares."""
+
+    pool: Pool
+    mail: Carrier[Mail]
+    chat: Carrier[Post]
+    public_url: str
+    mail_from: str
+
+    async def deliver(self, item: Item) -> int | None:
+        """Deliver one row. Raises Settled when there was nothing to send, Held when it has to wait."""
+        try:
+            recipient = read_recipient(item["recipient"])
+        except Unaddressable as error:
+            raise Undeliverable(str(error)) from error
+        channel = Channel(item["channel"])
+        if channel is Channel.WEBHOOK:
+            raise Undeliverable("Webhooks are told of events, not of notices.")
+        if channel is Channel.PREFERRED or recipient.kind in SYMBOLIC:
+            await expand(self.pool, item, recipient)
+            raise Settled
+        if channel is Channel.IN_APP:
+            raise Undeliverable("Only people have an inbox.")
+        return await self._tell(item, recipient, channel)
+
+    async def _tell(self, item: Item, recipient: Recipient, channel: Channel) -> int | None:
+        async with as_tenant(self.pool, item["tenant_id"]) as connection:
+            about = await read_about(connection, item, recipient, self.public_url)
+            person, told_of = about.person, False
+            if person and person.staff and item["template"] not in DIRECT:
+                now = datetime.now(UTC)
+                if until := quiet_until(person.preferences.quiet_hours, now):
+                    raise Held(until)
+                told_of = channel is Channel.EMAIL and await gathered(connection, item, now)
+            facts = about.facts
+            if item["template"] == "digest":
+                lines = await rows(connection, GATHERED, digest=item["id"])
+                facts = {**facts, "lines": [title(each["template"], each | each["payload"]) for each in lines]}
+        if told_of:
+            raise Settled
+        if channel is Channel.SLACK:
+            return await self._chat(item, about, facts)
+        return await self._mail(item, recipient, about, facts)
+
+    async def _mail(self, item: Item, recipient: Recipient, about: About, facts: Mapping[str, Any]) -> int | None:
+        written = render(item["template"], facts)
+        return await self.mail.send(
+            Mail(
+                id=str(item["id"]),
+                to=about.person.address if about.person else recipient.address,
+                subject=written.subject,
+                text=written.text,
+                html=written.html,
+                sender=self.mail_from,
+                sender_name=about.tenant,
+                thread=f"ticket.{about.ticket_id}" if about.ticket_id else None,
+            )
+        )
+
+    async def _chat(self, item: Item, about: About, facts: Mapping[str, Any]) -> int | None:
+        url = about.person.preferences.slack_url if about.person else None
+        if url is None:
+            raise Undeliverable("The person has no chat.")
+        try:
+            line = escaped(headline(item["template"], facts))
+        except KeyError as error:
+            raise Undeliverable(f"There is no template {item['template']!r}.") from error
+        text = f"{line}\n<{facts['link']}>" if "link" in facts else line
+        return await self.chat.send(Post(str(item["id"]), url, dumps({"text": text})))
+
+
+@dataclass(frozen=True)
+class OutboxLane:
+    """The rows of some channels."""
+
+    name: str
+    places: int
+    channels: tuple[Channel, ...]
+    courier: Courier
+    settling: Settling
+
+    async def lease(self, busy: Collection[str], most: int) -> Sequence[Item]:
+        """Due rows, the first of each recipient."""
+        return await lease(self.courier.pool, self.channels, list(busy), most, LEASE_SECONDS)
+
+    def key(self, item: Item) -> str:
+        """Whom it is for, as the lease spells it."""
+        return f"{item['tenant_id']}/{item['recipient']}"
+
+    async def handle(self, item: Item) -> None:
+        """Deliver, and note how that ended."""
+        await self.settling.attempt(item, self.courier.deliver)

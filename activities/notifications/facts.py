@@ -1,0 +1,90 @@
+"""What a message is about, read at the moment of delivery: the ticket, the comment, the person, and where to look further."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from db.outbox import ABOUT, Connection, row
+from domain.identity import Role
+from domain.notifications.preferences import Preferences, read_preferences
+from domain.notifications.recipients import Kind, Recipient
+from notify.channel import Undeliverable
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user who is told."""
+
+    id: UUID
+    address: str
+    name: str
+    staff: bool
+    preferences: Preferences
+
+
+@dataclass(frozen=True)
+class About:
+    """Everything that a template may say, and the person when the recipient is one."""
+
+    facts: Mapping[str, Any]
+    person: Person | None
+    ticket_id: UUID | None
+    tenant: str
+
+
+async def read_about(connection: Connection, item: Mapping[str, Any], recipient: Recipient, public_url: str) -> About:
+    """What `item` is about. Raises Undeliverable when its person is gone, or when it would show a customer what is internal."""
+    payload = item["payload"]
+    found = await row(
+        connection,
+        ABOUT,
+        tenant=item["tenant_id"],
+        process=item["process_id"],
+        comment=payload.get("commentId"),
+        user=str(recipient.id) if recipient.kind is Kind.PERSON else None,
+    )
+    if found is None:
+        raise Undeliverable("The tenant does not exist.")
+    person = person_of(found) if recipient.kind is Kind.PERSON else None
+    if found["internal"] and (person is None or not person.staff):
+        raise Undeliverable("The comment is for the staff only.")
+    known = {name: value for name, value in found.items() if name in SHOWN and value is not None}
+    return About(
+        facts={"automatic": False, "cause": None, **payload, **known, **links(found, payload, person, public_url)},
+        person=person,
+        ticket_id=found["ticket_id"],
+        tenant=found["tenant"],
+    )
+
+
+SHOWN = frozenset({"tenant", "number", "subject", "status", "severity", "priority", "comment", "author", "name"})
+
+
+def person_of(found: Mapping[str, Any]) -> Person:
+    """The user who was read. Raises Undeliverable unless it is an active one."""
+    if not found["active"]:
+        raise Undeliverable("The recipient is no active user.")
+    return Person(
+        found["user_id"],
+        found["email"],
+        found["name"],
+        found["role"] != Role.CUSTOMER,
+        read_preferences(found["preferences"]),
+    )
+
+
+def links(
+    found: Mapping[str, Any], payload: Mapping[str, Any], person: Person | None, public_url: str
+) -> dict[str, Any]:
+    """Where to look further, and instants as people read them, in UTC."""
+    made: dict[str, Any] = {"inbox_link": f"{public_url}/inbox"}
+    if found["ticket_id"]:
+        made["link"] = f"{public_url}/tickets/{found['ticket_id']}"
+    if "token" in payload:
+        # Behind the hash: browsers keep it to themselves, so it stands in no server's log.
+        made["password_link"] = f"{public_url}/set-password#{payload['token']}"
+    if "deadlineAt" in payload:
+        made["deadline"] = f"{datetime.fromisoformat(str(payload['deadlineAt'])):%Y-%m-%d %H:%M %Z}".strip()
+    return made

@@ -1,0 +1,94 @@
+"""Puts the dispatcher together from the settings of its process."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from activities.notifications.bell import Bell
+from activities.notifications.courier import Courier, OutboxLane, OutboxLedger
+from activities.notifications.dispatcher import Dispatcher
+from activities.notifications.measures import Measures
+from activities.notifications.settling import Settling
+from activities.notifications.webhooks import DeliveryLedger, WebhookLane
+from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, STATE, Pool, row
+from domain.process import Channel
+from notify.channel import Channel as Carrier
+from notify.channel import Mail
+from notify.http import Slack, StandardWebhook
+from notify.maildir import Maildir
+from notify.smtp import Smtp
+from runtime.outgoing import Caller
+from runtime.settings import APP_ROLE, Settings
+from runtime.targets import Targets
+
+PRUNED_AT_ONCE: Final = 5_000
+PRUNE_SECONDS: Final = 300.0
+DELIVERY_DAYS: Final = 30
+"""How long the log of webhooks is kept."""
+
+
+def mail_carrier(settings: Settings) -> Carrier[Mail]:
+    """The mail server that is set, else a directory."""
+    if settings.smtp_host is None:
+        return Maildir(Path(settings.mail_dir))
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+    return Smtp(settings.smtp_host, settings.smtp_port, settings.smtp_user, password, settings.smtp_tls)
+
+
+def make_dispatcher(
+    settings: Settings, pool: Pool, measures: Measures | None = None, *, pump_seconds: float = 0.5
+) -> Dispatcher:
+    """A dispatcher over an open pool; nothing is connected or started yet."""
+    measures = measures or Measures()
+    caller = Caller(Targets.read(settings.allow_targets))
+    slack = Slack(caller)
+    courier = Courier(pool, mail_carrier(settings), slack, settings.public_url, settings.mail_from)
+
+    def lane(name: str, places: int, *channels: Channel) -> OutboxLane:
+        return OutboxLane(name, places, channels, courier, Settling(OutboxLedger(pool), measures, name))
+
+    webhooks = WebhookLane(
+        pool,
+        StandardWebhook(caller),
+        slack,
+        settings.public_url,
+        Settling(DeliveryLedger(pool), measures, "webhook"),
+        pump_seconds=pump_seconds,
+    )
+
+    lanes = (
+        lane("mail", 8, Channel.EMAIL),
+        lane("people", 2, Channel.PREFERRED, Channel.IN_APP, Channel.WEBHOOK),
+        lane("chat", 4, Channel.SLACK),
+        webhooks,
+    )
+    return Dispatcher(lanes, Bell(settings.postgres.conninfo(APP_ROLE)), Upkeep(pool, measures, settings.event_days))
+
+
+@dataclass
+class Upkeep:
+    """What is done now and then beside delivering: measure how far behind we are, and drop what is too old."""
+
+    pool: Pool
+    measures: Measures
+    event_days: int
+    pruned_at: float = float("-inf")
+
+    async def __call__(self) -> None:
+        """Once."""
+        async with self.pool.connection() as connection:
+            state = await row(connection, STATE)
+        if state is not None:
+            self.measures.pending.set(state["pending"])
+            self.measures.age.set(state["oldest_seconds"])
+        if time.monotonic() - self.pruned_at >= PRUNE_SECONDS:
+            self.pruned_at = time.monotonic()
+            await self.prune(datetime.now(UTC))
+
+    async def prune(self, now: datetime) -> None:
+        """Drop the oldest events and the oldest lines of the webhooks' log, a good many at a time."""
+        for statement, days in ((PRUNE_EVENTS, self.event_days), (PRUNE_DELIVERIES, DELIVERY_DAYS)):
+            async with self.pool.connection() as connection:
+                await row(connection, statement, before=now - timedelta(days=days), most=PRUNED_AT_ONCE)

@@ -1,0 +1,51 @@
+"""What a notice says in one line: the subject of a mail, the title in the inbox, the text in a chat."""
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any, Final
+
+HEADLINES: Final[Mapping[str, str]] = {
+    "ticket_assigned": "Assigned to you: {subject}",
+    "ticket_reply": "{subject}",
+    "customer_replied": "The customer replied: {subject}",
+    "ticket_resolved": "{subject}",
+    "ticket_closed": "{subject}",
+    "customer_reminder": "{subject}",
+    "sla_warning": "{clock} has used {percent} % of its time: {subject}",
+    "sla_breached": "{clock} breached: {subject}",
+    "sla_annulled": "{clock} was met after all: {subject}",
+    "escalated": "Escalated ({rule}): {subject}",
+    "page": "PAGE ({rule}): {subject}",
+    "credit_proposed": "A credit of {amount} {currency} is proposed: {subject}",
+    "invitation": "You are invited to {tenant}",
+    "password_reset": "Set a new password for {tenant}",
+    "digest": "{count} notifications",
+}
+"""One line per template; a new template adds its own. Names in braces come from the payload and from what it is about."""
+
+LONGEST: Final = 200
+
+
+def headline(template: str, facts: Mapping[str, Any]) -> str:
+    """One line without control characters, with the ticket's number in front. Raises KeyError for an unknown template."""
+    pattern = HEADLINES[template]
+    named = {name for _, name, _, _ in Formatter().parse(pattern) if name}
+    text = pattern.format_map({name: worded(facts.get(name)) for name in named})
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    number = facts.get("number")
+    shown = f"[SUP-{number}] {line}" if number else line
+    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+
+
+def title(template: str, facts: Mapping[str, Any]) -> str:
+    """The headline; for a template of another release its name, so that one odd entry does not hide the others."""
+    try:
+        return headline(template, facts)
+    except KeyError:
+        return worded(template.upper())
+
+
+def worded(value: Any) -> str:
+    """A fact as people read it: `FIRST_RESPONSE` as `First response`."""
+    text = "" if value is None else str(value)
+    return text.replace("_", " ").capitalize() if "_" in text and text.isupper() else text

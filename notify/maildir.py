@@ -1,0 +1,34 @@
+"""Mail into a directory, where no mail server is set."""
+
+import asyncio
+import mailbox
+from dataclasses import dataclass
+from pathlib import Path
+
+from notify.channel import Mail, Undelivered
+from notify.email import compose
+
+
+@dataclass(frozen=True)
+class Maildir:
+    """A maildir, made at the first mail. A repeated mail stands there again, under the same Message-ID."""
+
+    directory: Path
+
+    async def send(self, mail: Mail) -> int | None:
+        """Deliver: when this returns, the file is in `new/`."""
+        message = compose(mail)
+        try:
+            await asyncio.to_thread(self._add, message.as_bytes())
+        except OSError as error:
+            raise Undelivered(f"The mail directory cannot be written ({type(error).__name__}).") from error
+        return None
+
+    def _add(self, content: bytes) -> None:
+        self.directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # `make up` has made the directory itself, and mailbox makes what it needs only where there is none.
+        if not (self.directory / "new").exists():
+            for name in ("tmp", "new", "cur"):
+                (self.directory / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        box = mailbox.Maildir(self.directory, create=False)
+        box.add(mailbox.MaildirMessage(content))

@@ -1,0 +1,265 @@
+"""The live stream over a real connection: who hears what, and that nothing is missed between two connections."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import pytest_asyncio
+import uvicorn
+
+from api.auth import Caller
+from api.live import MOST_WAITING, Listener, Live, may_know
+from cli.demo import PEOPLE
+from domain.customers import Tier
+from domain.identity import Actor, Role
+from runtime.embedded.ports import free_port
+from runtime.embedded.processes import until
+from tests.api.front import Front, problem
+from tests.stack import Database
+
+EVENT = """
+insert into events (tenant_id, type, entity, entity_id, version, at, internal, account_id, address, payload)
+values (%s, %s, 'ticket', gen_random_uuid(), 1, now(), %s, %s, %s, '{}')
+"""
+
+
+@dataclass
+class Ear:
+    """A connection to the stream."""
+
+    response: httpx.Response
+    lines: AsyncIterator[str] = field(init=False)
+    last_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.lines = self.response.aiter_lines()
+
+    async def until_listening(self) -> None:
+        """Wait for the first position."""
+        while not self.last_id:
+            await self._line()
+
+    async def hear(self, count: int) -> list[str]:
+        """The types of the next events."""
+        types = []
+        async with asyncio.timeout(20):
+            while len(types) < count:
+                line = await self._line()
+                if line.startswith("data: "):
+                    types.append(json.loads(line[6:])["type"])
+        return types
+
+    async def ends(self) -> bool:
+        """Whether the stream ends by itself."""
+        async with asyncio.timeout(20):
+            async for _ in self.lines:
+                pass
+        return True
+
+    async def _line(self) -> str:
+        async with asyncio.timeout(20):
+            line = await anext(self.lines)
+        if line.startswith("id: "):
+            self.last_id = line[4:]
+        return line
+
+
+@dataclass
+class Radio:
+    """The API on a port of its own."""
+
+    api: Front
+    database: Database
+    url: str
+
+    @asynccontextmanager
+    async def listen(self, who: str, last_id: str = "", **token: Any) -> AsyncIterator[Ear]:
+        """A connection of somebody."""
+        headers = {"Authorization": f"Bearer {self.api.token(who, **token)}"}
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        async with (
+            httpx.AsyncClient(timeout=30) as client,
+            client.stream("GET", f"{self.url}/api/events", headers=headers) as response,
+        ):
+            assert response.status_code == 200
+            assert response.headers["content-type"].startswith("text/event-stream")
+            ear = Ear(response)
+            await ear.until_listening()
+            yield ear
+
+    async def happen(self, kind: str, *, who: str = "admin", internal: bool = False, **scope: Any) -> None:
+        """Something that happens."""
+        values = (self.api.seed.tenant_of(who), kind, internal, scope.get("account"), scope.get("address"))
+        async with await psycopg.AsyncConnection.connect(self.database.owner.conninfo()) as connection:
+            await connection.execute(EVENT, values)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def radio(api: Front, postgres: Database) -> AsyncIterator[Radio]:
+    port = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            api.app, host="127.0.0.1", port=port, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+        )
+    )
+    serving = asyncio.create_task(server._serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await until(started, seconds=10)
+    yield Radio(api, postgres, f"http://127.0.0.1:{port}")
+    server.should_exit = True
+    await serving
+
+
+async def test_everybody_hears_what_concerns_them_and_nothing_else(radio: Radio) -> None:
+    account = radio.api.seed.accounts[Tier.ENTERPRISE]
+    async with (
+        radio.listen("agent") as agent,
+        radio.listen("customer") as customer,
+        radio.listen("otherAdmin") as other,
+    ):
+        await radio.happen("ticket.secret", internal=True, account=account, address=PEOPLE["customer"].email)
+        await radio.happen("ticket.strangers", account=radio.api.seed.accounts[Tier.BASIC], address="x@y.example")
+        await radio.happen("ticket.account", account=account, address="x@y.example")
+        await radio.happen("ticket.own", address=PEOPLE["customer"].email)
+        await radio.happen("ticket.globex", who="otherAdmin", internal=True)
+        assert await agent.hear(4) == ["ticket.secret", "ticket.strangers", "ticket.account", "ticket.own"]
+        assert await customer.hear(2) == ["ticket.account", "ticket.own"]
+        assert await other.hear(1) == ["ticket.globex"]
+
+
+async def test_who_comes_back_misses_nothing_and_hears_nothing_twice(radio: Radio) -> None:
+    async with radio.listen("agent") as ear:
+        silent = ear.last_id
+        await radio.happen("ticket.first")
+        assert await ear.hear(1) == ["ticket.first"]
+        seen = ear.last_id
+    for number in range(3):
+        await radio.happen(f"ticket.missed_{number}")
+    async with radio.listen("agent", seen) as ear:
+        assert ear.last_id == seen
+        assert await ear.hear(3) == [f"ticket.missed_{number}" for number in range(3)]
+        await radio.happen("ticket.live")
+        assert await ear.hear(1) == ["ticket.live"]
+    async with radio.listen("agent", silent) as ear:
+        assert await ear.hear(5) == ["ticket.first", *(f"ticket.missed_{n}" for n in range(3)), "ticket.live"]
+
+
+async def test_a_late_commit_is_heard_by_who_listens_and_by_who_comes_back(radio: Radio) -> None:
+    tenant = radio.api.seed.tenant_id
+    async with radio.listen("agent") as ear:
+        start = ear.last_id
+        async with await psycopg.AsyncConnection.connect(radio.database.owner.conninfo()) as slow:
+            await slow.execute(EVENT, (tenant, "ticket.late", False, None, None))
+            await radio.happen("ticket.quick")
+            async with radio.listen("lead", start):
+                pass
+            await slow.commit()
+        assert await ear.hear(2) == ["ticket.late", "ticket.quick"]
+    async with radio.listen("lead", start) as ear:
+        assert await ear.hear(2) == ["ticket.late", "ticket.quick"]
+
+
+async def test_a_customer_who_comes_back_is_told_no_more_than_before(radio: Radio) -> None:
+    async with radio.listen("customer") as ear:
+        start = ear.last_id
+    await radio.happen("ticket.hidden", internal=True, address=PEOPLE["customer"].email)
+    await radio.happen("ticket.shown", address=PEOPLE["customer"].email)
+    async with radio.listen("customer", start) as ear:
+        assert await ear.hear(1) == ["ticket.shown"]
+
+
+async def test_the_stream_ends_when_the_user_is_deactivated(radio: Radio) -> None:
+    body = {"email": f"{uuid.uuid4().hex}@people.example", "name": "Leaver", "role": "AGENT"}
+    user = await radio.api.created("admin", "/api/users", body)
+    async with radio.listen("agent", user_id=uuid.UUID(user["id"])) as ear:
+        await radio.api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"active": False})
+        assert await ear.ends()
+
+
+async def test_many_listeners_are_one_reader_of_the_database(radio: Radio) -> None:
+    live = radio.api.app.state.services.live
+    rounds = 0
+    look = live._round
+
+    async def counted() -> bool:
+        nonlocal rounds
+        rounds += 1
+        more: bool = await look()
+        return more
+
+    live._round = counted
+    try:
+        async with (
+            radio.listen("agent") as one,
+            radio.listen("lead") as two,
+            radio.listen("admin") as three,
+        ):
+            before = rounds
+            await radio.happen("ticket.shared")
+            heard = await asyncio.gather(one.hear(1), two.hear(1), three.hear(1))
+            assert heard == [["ticket.shared"]] * 3
+            assert 1 <= rounds - before <= 3
+    finally:
+        live._round = look
+
+
+async def test_a_position_that_we_never_gave_out_is_refused(api: Front) -> None:
+    answer = await api.call("agent", "GET", "/api/events", headers={"Last-Event-ID": "yesterday"})
+    problem(answer, 422, "invalid")
+
+
+async def test_a_question_for_the_head_alone_is_answered_at_once(api: Front) -> None:
+    answer = await api.call("agent", "HEAD", "/api/events")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+def somebody(api: Front, role: Role = Role.AGENT) -> Caller:
+    """A caller who listens without HTTP."""
+    return Caller(api.seed.tenant_id, api.seed.users["agent"], Actor(role=role, email="A@shop.example"), "UTC", {})
+
+
+async def test_the_streams_end_with_the_process_and_with_the_token(api: Front) -> None:
+    live = Live(api.app.state.services.engine)
+    task = asyncio.create_task(live.run())
+    lasting, brief = live.listen(somebody(api), None, 3600), live.listen(somebody(api), None, 0.5)
+    async with asyncio.timeout(20):
+        for stream in (lasting, brief):
+            assert (await anext(stream))[1] is None
+        assert [event async for event in brief] == []
+        task.cancel()
+        assert [event async for event in lasting] == []
+    assert (live.present, live.joining) == (set(), set())
+
+
+async def test_who_is_too_slow_is_hung_up_on(api: Front) -> None:
+    slow = Listener(somebody(api))
+    for _ in range(MOST_WAITING + 1):
+        slow.hear({"internal": False})  # type: ignore[arg-type]
+    assert slow.closed
+    assert slow.waiting.get_nowait() is None
+    assert slow.waiting.empty()
+
+
+@pytest.mark.parametrize(
+    ("event", "known"),
+    [
+        ({"internal": True, "account_id": None, "address": "a@shop.example"}, False),
+        ({"internal": False, "account_id": None, "address": "a@shop.example"}, True),
+        ({"internal": False, "account_id": None, "address": None}, False),
+    ],
+)
+async def test_a_customer_without_an_account_hears_of_the_own_address(
+    api: Front, event: dict[str, Any], known: bool
+) -> None:
+    assert may_know(somebody(api, Role.CUSTOMER), event) is known  # type: ignore[arg-type]

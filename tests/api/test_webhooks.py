@@ -1,0 +1,84 @@
+"""Webhooks over HTTP: made, changed, dropped; their log, and replay."""
+
+import base64
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from tests.api.front import Front, places, problem
+from tests.api.told import posted
+
+HOOK = {"url": "https://hooks.example.com/summit", "events": ["ticket.*"]}
+SECRET = "whsec_" + base64.b64encode(b"x" * 32).decode()
+
+
+async def test_a_secret_is_made_and_shown_once(api: Front) -> None:
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    first = await api.call("admin", "POST", "/api/webhooks", json=HOOK, headers=headers)
+    assert first.status_code == 201
+    made = first.json()
+    Webhook(made["secret"]).sign("id", datetime.now(UTC), "{}")
+    assert (made["format"], made["active"], made["events"]) == ("STANDARD", True, ["ticket.*"])
+    again = await api.call("admin", "POST", "/api/webhooks", json=HOOK, headers=headers)
+    assert again.json() == {**made, "secret": None}
+    read = await api.call("admin", "GET", first.headers["location"])
+    assert (read.headers["etag"], "secret" in read.json()) == ('"v1"', False)
+    listed = (await api.call("admin", "GET", "/api/webhooks", params={"limit": 100})).text
+    assert made["id"] in listed
+    assert made["secret"] not in listed
+
+
+async def test_a_change_needs_the_version_and_moves_it(api: Front) -> None:
+    made = await api.created("admin", "/api/webhooks", {**HOOK, "secret": SECRET})
+    assert made["secret"] == SECRET
+    path = f"/api/webhooks/{made['id']}"
+    changed = await api.call("admin", "PATCH", path, json={"active": False}, headers={"If-Match": '"v1"'})
+    assert (changed.json()["active"], changed.headers["etag"]) == (False, '"v2"')
+    same = await api.call("admin", "PATCH", path, json={"active": False})
+    assert same.headers["etag"] == '"v2"'
+    stale = {"If-Match": '"v1"'}
+    problem(await api.call("admin", "PATCH", path, json={"active": True}, headers=stale), 412, "stale")
+    problem(await api.call("admin", "DELETE", path, headers=stale), 412, "stale")
+    assert (await api.call("admin", "DELETE", path, headers={"If-Match": '"v2"'})).status_code == 204
+    problem(await api.call("admin", "GET", path), 404, "not-found")
+
+
+BAD: list[tuple[dict[str, Any], str, set[str]]] = [
+    (
+        {"url": "x", "events": [], "secret": "s", "format": "XML", "who": 1},
+        "invalid",
+        {"/url", "/events", "/secret", "/format", "/who"},
+    ),
+    (
+        {"url": "https://h.example", "events": ["ticket", "*.x", "Ticket.*"]},
+        "invalid",
+        {"/events/0", "/events/1", "/events/2"},
+    ),
+    ({"url": "http://127.0.0.1:9/", "events": ["*"]}, "forbidden-target", {"/url"}),
+    ({"url": "http://[::ffff:10.1.2.3]/", "events": ["*"]}, "forbidden-target", {"/url"}),
+    ({"url": "http://2130706433/", "events": ["*"]}, "forbidden-target", {"/url"}),
+    ({"url": "https://h.example", "events": ["*"], "secret": "whsec_AAAA"}, "invalid", {"/secret"}),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "named"), BAD)
+async def test_what_cannot_be_called_or_signed_is_refused(
+    api: Front, body: dict[str, Any], kind: str, named: set[str]
+) -> None:
+    assert places(problem(await api.call("admin", "POST", "/api/webhooks", json=body), 422, kind)) == named
+
+
+async def test_a_delivery_is_listed_and_told_again_under_its_id(playground: Front) -> None:
+    told = await posted(playground, "admin")
+    path = f"/api/webhooks/{told['webhook_id']}/deliveries"
+    [row] = (await playground.call("admin", "GET", path, params={"state": "PENDING"})).json()["data"]
+    assert (row["id"], row["type"], row["attempts"]) == (told["delivery_id"], "ticket.created", 0)
+    assert (await playground.call("admin", "GET", path, params={"state": "DEAD"})).json()["data"] == []
+    again = await playground.call("admin", "POST", f"{path}/{told['delivery_id']}/replay")
+    assert (again.status_code, again.json()["id"], again.json()["state"]) == (200, told["delivery_id"], "PENDING")
+    other = await posted(playground, "admin")
+    wrong = f"{path}/{other['delivery_id']}/replay"
+    problem(await playground.call("admin", "POST", wrong), 404, "not-found")

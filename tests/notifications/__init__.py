@@ -1,0 +1,1 @@
+"""Telling people and webhooks, on real servers of mail and HTTP."""

@@ -1,0 +1,80 @@
+"""Every template can be filled with what decisions and records post, as text and as HTML."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from domain.notifications.headlines import HEADLINES
+from notify.channel import Undeliverable
+from notify.templates import DIRECTORY, render
+
+TICKET = {
+    "number": 1042,
+    "subject": "No <b>dashboard</b>",
+    "status": "IN_PROGRESS",
+    "severity": "SEV2",
+    "priority": "HIGH",
+}
+COMMON = {"tenant": "Acme & Co", "link": "https://x.example/tickets/1", "inbox_link": "https://x.example/inbox"}
+CLOCK = {"clock": "FIRST_RESPONSE", "cycle": 1, "deadline": f"{datetime(2026, 3, 1, 9, tzinfo=UTC):%Y-%m-%d %H:%M %Z}"}
+COMMENT = {"author": "Alex", "comment": "one\ntwo"}
+
+FACTS: dict[str, dict[str, Any]] = {
+    "ticket_assigned": {},
+    "ticket_reply": COMMENT,
+    "customer_replied": COMMENT,
+    "ticket_resolved": {"automatic": False},
+    "ticket_closed": {"automatic": True},
+    "customer_reminder": {},
+    "sla_warning": {**CLOCK, "percent": 75},
+    "sla_breached": {**CLOCK, "cause": "POLICY_CHANGE"},
+    "sla_annulled": {"clock": "RESOLUTION", "cycle": 2},
+    "escalated": {"rule": "75 % to the lead"},
+    "page": {"rule": "PREMIUM SEV1"},
+    "credit_proposed": {"clock": "RESOLUTION", "amount": "950.00", "currency": "USD", "overrunMinutes": 30},
+    "invitation": {"name": "Ada", "password_link": "https://x.example/set-password#t"},
+    "password_reset": {"name": "Ada", "password_link": "https://x.example/set-password#t"},
+    "digest": {"count": 2, "lines": ["[SUP-1] a", "[SUP-2] b"]},
+}
+SAID = {
+    "ticket_resolved": "is resolved",
+    "sla_breached": "First response of SUP-1042 is breached: the deadline was 2026-03-01 09:00 UTC.",
+    "sla_warning": "First response of SUP-1042 has used 75 % of its time.",
+    "credit_proposed": "a credit of 950.00 USD",
+    "escalated": 'by the rule "75 % to the lead"',
+    "invitation": "Choose a password: https://x.example/set-password#t",
+    "digest": "- [SUP-1] a",
+}
+
+
+def test_there_is_a_template_for_each_headline_and_facts_for_each_template() -> None:
+    assert {path.stem for path in DIRECTORY.glob("*.j2")} == HEADLINES.keys() == FACTS.keys()
+
+
+@pytest.mark.parametrize("template", FACTS)
+def test_a_template_is_filled_as_text_and_as_html(template: str) -> None:
+    made = render(template, {**TICKET, **COMMON, **FACTS[template]})
+    assert made.subject
+    assert SAID.get(template, "") in made.text
+    assert made.text.rstrip().endswith("-- \nAcme & Co")
+    assert "<b>dashboard</b>" not in made.html
+    assert "Acme &amp; Co" in made.html
+    for left in ("{{", "{%", "None"):
+        assert left not in made.text + made.html
+
+
+def test_a_resolution_by_the_clock_says_so() -> None:
+    made = render("ticket_resolved", {**TICKET, **COMMON, "automatic": True})
+    assert "We have not heard from you" in made.text
+
+
+def test_a_page_about_something_else_than_a_ticket_gets_through() -> None:
+    made = render("page", {**COMMON, "rule": "Disk full on db-1"})
+    assert "You are paged: Disk full on db-1" in made.text
+
+
+@pytest.mark.parametrize(("template", "facts"), [("nothing_like_it", {}), ("ticket_reply", COMMON), ("../kit", {})])
+def test_what_cannot_be_filled_is_undeliverable(template: str, facts: dict[str, Any]) -> None:
+    with pytest.raises(Undeliverable):
+        render(template, facts)
