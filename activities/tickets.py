@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+import structlog
 from temporalio import activity
 
 from activities.decisions import Area, decided
@@ -16,11 +17,14 @@ from db.tables.tickets import ticket_history
 from db.tickets.surroundings import CREATION, SURROUNDINGS
 from domain.customers import mail_domain
 from domain.process import Decision
-from domain.protocol import Outcome, Request
+from domain.protocol import Outcome, Record, Request
+from domain.sla.clocks import Clock
 from domain.tickets.decide import decide
 from domain.tickets.draft import Event
 from domain.tickets.model import TICKET_COMMAND, CreateTicket, Policy, Ticket, TicketCommand
 from domain.tickets.surroundings import Surroundings
+
+log = structlog.get_logger(__name__)
 
 DESCRIPTION_IN_ANSWER: Final = 4096
 """Characters of description that an answer carries; longer ones the API reads from the projection, to keep histories small."""
@@ -35,7 +39,26 @@ class TicketActivities:
     @activity.defn
     async def decide_ticket(self, request: Request[TicketCommand]) -> Outcome:
         """Decide one input of a ticket. Safe to repeat: the command id is looked up before anything is judged."""
-        return await decided(self.database, TICKETS, request)
+        outcome = await decided(self.database, TICKETS, request)
+        if outcome.record:
+            warn(request, outcome.record)
+        return outcome
+
+
+def warn(request: Request[Any], record: Record) -> None:
+    """Log each breach that a decision found (guide: Logging): `minutes` is how long after the deadline that was."""
+    moved = record.changes.get("clocks")
+    for each in moved.after if moved and isinstance(moved.after, list) else ():
+        clock = Clock.model_validate(each)
+        if clock.breached_at and clock.detected_at and clock.detected_at >= record.at and clock.met_at is None:
+            log.warning(
+                "sla_breach_detected",
+                tenant_id=str(request.tenant_id),
+                ticket_id=str(request.process_id),
+                breach_type=clock.kind,
+                minutes=round((clock.detected_at - clock.breached_at).total_seconds() / 60, 3),
+                cause=clock.cause,
+            )
 
 
 def reads(request: Request[Any]) -> list[Bound]:

@@ -18,6 +18,7 @@ from benchmarks.plans import print_plans
 from benchmarks.reads import Read, Reader, customers_list, reads
 from benchmarks.report import Report
 from benchmarks.simulation import simulate
+from benchmarks.storm import storms
 from benchmarks.usage import SERVERS, Meter
 from benchmarks.writes import writes
 from runtime.embedded.files import DataDir, read_json
@@ -115,7 +116,9 @@ def slowest(kind: str, rows: Iterable[Read]) -> Read:
     return Read(f"{kind}, {worst.name}", worst.timing)
 
 
-async def run(tickets: int, rounds: int, scale: float, calls: int, parts: set[str], *, plans: bool) -> None:
+async def run(
+    tickets: int, rounds: int, scale: float, calls: int, deadlines: int, parts: set[str], *, plans: bool
+) -> None:
     """Everything, in order."""
     report, begun = Report(), time.perf_counter()
     directory = RESULTS / "stack"
@@ -123,6 +126,9 @@ async def run(tickets: int, rounds: int, scale: float, calls: int, parts: set[st
         secret = DataDir(directory).secrets().signing
         if "writes" in parts:
             await measure_writes(stack, report, rounds, scale)
+        if "storm" in parts:
+            with stage("storms of deadlines"):
+                report.storms = await storms(stack, deadlines, serving(stack))
         if "reads" in parts:
             await measure_reads(stack, secret, report, tickets, calls, plans=plans)
     report.seconds = time.perf_counter() - begun
@@ -137,11 +143,14 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of writes.")] = 5,
     scale: Annotated[float, typer.Option(min=0.01, help="Calls per round, as a multiple of the usual number.")] = 1.0,
     calls: Annotated[int, typer.Option(min=8, help="Calls of each list and search.")] = 60,
-    only: Annotated[str, typer.Option(help="writes or reads; both unless given.")] = "writes,reads",
+    deadlines: Annotated[int, typer.Option(min=10, help="Deadlines of each storm.")] = 1_000,
+    only: Annotated[
+        str, typer.Option(help="Some of writes, storm and reads; all unless given.")
+    ] = "writes,storm,reads",
     plans: Annotated[bool, typer.Option("--plans", help="Print the plans of lists and searches.")] = False,
 ) -> None:
     """Measure Summit beside the bare engine. Takes both cores of a small machine: let nothing else run."""
-    uvloop.run(run(tickets, rounds, scale, calls, set(only.split(",")), plans=plans))
+    uvloop.run(run(tickets, rounds, scale, calls, deadlines, set(only.split(",")), plans=plans))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import uvloop
 from pydantic import BaseModel
@@ -88,6 +88,49 @@ class BareWorkflow:
             self._state = outcome.text
 
 
+class Alarm(BaseModel):
+    """When to ring, and how long the state of a ticket and the outcome of a breach are."""
+
+    due: datetime
+    state: str
+    outcome: int
+
+
+class Rung(BaseModel):
+    """How late it rang, in seconds, at a real outcome's length."""
+
+    late: float
+    text: str
+
+
+@activity.defn
+async def ring(alarm: Alarm) -> Rung:
+    """Note how late it is by now."""
+    late = (datetime.now(UTC) - alarm.due).total_seconds()
+    return Rung(late=late, text="x" * alarm.outcome)
+
+
+@workflow.defn(name="alarm")
+class AlarmWorkflow:
+    """A deadline and nothing else: a timer, one local activity when it fires, and the next timer, as a ticket lives on."""
+
+    def __init__(self) -> None:
+        self._late: float | None = None
+
+    @workflow.run
+    async def run(self, alarm: Alarm) -> None:
+        """Sleep until the alarm is due, note how late it rang, and sleep on."""
+        await workflow.sleep(max(timedelta(milliseconds=1), alarm.due - workflow.now()))
+        rung = await workflow.execute_local_activity(ring, alarm, **TIMER_ATTEMPT)
+        self._late = rung.late
+        await workflow.sleep(timedelta(hours=4))
+
+    @workflow.query
+    def late(self) -> float | None:
+        """How late it rang; None when it has not yet."""
+        return self._late
+
+
 async def serve() -> None:
     """Work with the settings of `worker.py` until SIGTERM; says `ready` on stdout before."""
     stop = asyncio.Event()
@@ -95,8 +138,8 @@ async def serve() -> None:
     worker = Worker(
         await connect(Settings()),
         task_queue=TASK_QUEUE,
-        workflows=[BareWorkflow],
-        activities=[nothing],
+        workflows=[BareWorkflow, AlarmWorkflow],
+        activities=[nothing, ring],
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_cached_workflows=5000,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),

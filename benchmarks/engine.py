@@ -61,6 +61,15 @@ async def sizes(client: Client, workflow_id: str) -> tuple[Sizes, Sizes]:
     return Sizes(messages[0], outcomes[0], answers[0]), Sizes(messages[-1], outcomes[-1], answers[-1])
 
 
+async def breach_sizes(client: Client, workflow_id: str) -> tuple[int, int]:
+    """Bytes of the state that the last decision of a ticket was handed, and of its outcome."""
+    outcomes = []
+    async for event in client.get_workflow_handle(workflow_id).fetch_history_events():
+        if event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
+            outcomes.append(sum(map(_bytes, event.marker_recorded_event_attributes.details.values())))
+    return outcomes[-2] if len(outcomes) > 1 else outcomes[-1], outcomes[-1]
+
+
 def _bytes(payloads: Payloads) -> int:
     return sum(len(payload.data) for payload in payloads.payloads)
 

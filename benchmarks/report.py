@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks.callers import Timing
 from benchmarks.reads import GET_P50, LIST_P95, METRICS_P95, Read
 from benchmarks.simulation import MOST_SECONDS, Simulated
+from benchmarks.storm import MOST_RATIO, Lags, Storm
 from benchmarks.usage import BARE_WORKER, SERVERS
 from benchmarks.writes import MANY, TARGETS, Pair
 
@@ -36,6 +37,7 @@ class Report:
     payloads: dict[str, int] = field(default_factory=dict)
     reads: dict[str, list[Read]] = field(default_factory=dict)
     simulated: Simulated | None = None
+    storms: list[Storm] = field(default_factory=list)
     load_seconds: float = 0.0
     memory: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -68,6 +70,16 @@ class Report:
                 "seconds": round(self.simulated.seconds, 1),
                 "getMeanwhile": _numbers(self.simulated.meanwhile),
             },
+            "detection": [
+                {
+                    "name": storm.name,
+                    "deadlines": storm.count,
+                    "bare": _lags(storm.bare),
+                    "ours": _lags(storm.ours),
+                    "createsMeanwhile": _numbers(storm.creates),
+                }
+                for storm in self.storms
+            ],
             "reads": {
                 kind: [{"name": read.name, **_numbers(read.timing)} for read in rows]
                 for kind, rows in self.reads.items()
@@ -100,6 +112,8 @@ class Report:
             at = f"{pair.name} at {pair.callers}"
             table.add_row(f"{at}, bare engine", *_cells(pair.bare, worker=BARE_WORKER))
             table.add_row(f"{at}, Summit", *_cells(pair.ours), _ratio(pair), end_section=True)
+        for storm in self.storms:
+            self._print_storm(table, storm)
         for kind, rows in self.reads.items():
             for read in rows:
                 table.add_row(f"{kind}: {read.name}", *_cells(read.timing), _read_verdict(kind, read))
@@ -120,6 +134,26 @@ class Report:
         if failed := sum(timing.failed for timing in timings):
             print(f"{failed} calls were not answered as expected; the JSON says which.")
         print("Columns from `api` on: CPU milliseconds per call; `worker` is the bare engine's own in its rows.")
+
+    def _print_storm(self, table: Table, storm: Storm) -> None:
+        """How late deadlines were noticed: the columns are p50, p99 and the largest lag."""
+        name = f"detection, {storm.count:,} {storm.name}"
+        for side, lags in (("bare engine", storm.bare), ("Summit", storm.ours)):
+            cells = ["", *(f"{lags.percentile(percent):.0f}" for percent in (50, 99, 100))]
+            good = storm.ratio(99) <= MOST_RATIO and not lags.lost and not lags.twice
+            told = (
+                f"{storm.ratio(50):.2f} / {storm.ratio(99):.2f} ≤ {MOST_RATIO} {_mark(good)}"
+                if side == "Summit"
+                else ""
+            )
+            table.add_row(f"{name}, {side}", *cells, *[""] * len(CPU_COLUMNS), told)
+        table.add_row(f"{name}: lost, twice", str(storm.ours.lost), str(storm.ours.twice), *BLANK[2:], "")
+        table.add_row("create meanwhile", *_cells(storm.creates), end_section=True)
+
+
+def _lags(lags: Lags) -> dict[str, float]:
+    found = {f"p{percent}Ms": round(lags.percentile(percent), 1) for percent in (50, 99)}
+    return {**found, "maxMs": round(lags.percentile(100), 1), "lost": lags.lost, "twice": lags.twice}
 
 
 def _ratio(pair: Pair) -> str:

@@ -93,6 +93,7 @@ def view(clock: Clock, policy: SlaPolicy, tables: Timetables, now: datetime) -> 
         definition_version=clock.target.version,
         calendar=name,
         calendar_id=clock.target.calendar_id,
+        started_outside_hours=told.started_outside_hours,
         elapsed_seconds=told.elapsed.total_seconds(),
         remaining_seconds=told.remaining.total_seconds(),
         segments=[

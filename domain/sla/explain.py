@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from domain.sla.clocks import NO_TIME, Clock, ClockState, Timetables, counting, elapsed
@@ -18,6 +18,7 @@ class Explanation(NamedTuple):
     elapsed: timedelta
     remaining: timedelta
     segments: list[Segment]
+    started_outside_hours: bool
     text: str
 
 
@@ -26,7 +27,8 @@ def explain(clock: Clock, tables: Timetables, calendar: str, now: datetime) -> E
     used = elapsed(clock, max(now, clock.running_since or now), tables)
     left = max(clock.target.duration - used, NO_TIME)
     cut = list(segments(_joined(stretches(clock, tables, now))))
-    return Explanation(used, left, cut[-MOST_SEGMENTS:], "".join(islice(sentence(clock, calendar, used, left), 5)))
+    outside = not tables[clock.target.calendar_id].is_open(clock.started_at)
+    return Explanation(used, left, cut[-MOST_SEGMENTS:], outside, "".join(sentence(clock, calendar, used, left)))
 
 
 def stretches(clock: Clock, tables: Timetables, now: datetime) -> Iterator[Stretch]:

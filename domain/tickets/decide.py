@@ -208,7 +208,9 @@ def enter(draft: Draft, status: Status | None) -> None:
 def comment(draft: Draft, command: AddComment) -> None:
     """Take a comment. A public one by the customer ends the wait for them and reopens a resolved ticket."""
     event, actor = draft.event, draft.event.actor
-    if visible(draft.ticket, actor) and command.occurred_at and actor.staff and not command.internal:
+    # What Summit writes by itself answers nobody.
+    answer = actor.staff and actor.id is not None and not command.internal
+    if answer and command.occurred_at and visible(draft.ticket, actor):
         # The reply was made before what fell due since; what it kept is not broken first.
         at = occurred(command, draft.ticket, event)
         fall_due(draft, at, inclusive=False)
@@ -218,9 +220,10 @@ def comment(draft: Draft, command: AddComment) -> None:
         raise Forbidden("Customers can only write public comments.")
     at = occurred(command, draft.ticket, event)
     if actor.staff:
-        if not command.internal:
+        if answer:
             answered(draft, at)
             draft.set(first_response_at=min(draft.ticket.first_response_at or at, at))
+        if not command.internal:
             draft.tell_customer("ticket_reply", commentId=str(command.comment_id))
         if actor.id == draft.ticket.assignee_id:
             draft.set(acted_at=event.at)

@@ -50,7 +50,7 @@ def test_an_ordinary_week_has_no_faults() -> None:
         ),
     ],
 )
-def test_every_fault_is_named_at_its_place(fields: dict[str, Any], found: set[tuple[str, str]]) -> None:
+def test_a10_every_fault_is_named_at_its_place(fields: dict[str, Any], found: set[tuple[str, str]]) -> None:
     named = faults(calendar(**fields))
     assert {(fault.pointer, fault.code) for fault in named} == found
     refusal = BadCalendar(named, "/calendar")

@@ -129,3 +129,10 @@ def test_a_policy_without_anything_promises_nothing() -> None:
 def test_what_is_unknown_in_a_policy_is_not_passed_over() -> None:
     with pytest.raises(ValidationError):
         SlaPolicy.model_validate_json('{"rules": [], "roles": []}')
+
+
+def test_a20_nothing_is_matched_ahead_of_the_promise_for_just_such_a_ticket() -> None:
+    policy = SlaPolicy.model_validate_json(to_json(DOCUMENT))
+    asked = [(tier, severity, kind) for tier in Tier for severity in Severity for kind in ClockKind]
+    found = {each for each in asked if policy.target(*each)}
+    assert found == {(Tier.BASIC, Severity.SEV1, ClockKind.FIRST_RESPONSE)}

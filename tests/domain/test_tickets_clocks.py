@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 
+from domain.identity import Actor
 from domain.process import Forbidden
 from domain.sla.clocks import Cause, ClockState
+from domain.sla.explain import explain
 from domain.sla.policy import SlaPolicy
 from domain.tickets.clocks import ClockStands, NoClock
 from domain.tickets.model import AdjustClock, ClockAction, Priority, Reapply, Severity, Status
@@ -222,6 +224,24 @@ def test_c23_internal_notes_and_customers_satisfy_nothing(command: object, by: o
     one = life()
     one.do(command, when("09:10"), by=by)  # type: ignore[arg-type]
     assert one.states()["FIRST_RESPONSE 1"] == "RUNNING"
+
+
+def test_c21_an_automatic_reply_satisfies_nothing_and_a_persons_does() -> None:
+    one = life()
+    one.do(reply(), when("09:10"), by=Actor())
+    assert (one.states()["FIRST_RESPONSE 1"], one.ticket.first_response_at) == ("RUNNING", None)
+    one.answer(when("09:20"))
+    assert one.clock(FIRST).met_at == when("09:20")
+
+
+def test_a16_a_ticket_raised_on_a_holiday_is_raised_outside_hours() -> None:
+    closed = {"holidays": ({"date": "2026-03-02", "windows": ()},)}
+    calendars = {**CALENDARS, OFFICE: CALENDARS[OFFICE] | closed}
+    one = life(policy({FIRST: 60}, OFFICE, calendars=calendars), "10:00")
+    told = explain(one.clock(FIRST), one.terms.tables, "Office", when("10:30"))
+    assert told.started_outside_hours
+    assert [(segment.state, segment.seconds) for segment in told.segments] == [("CLOSED", 1800)]
+    assert one.clock(FIRST).deadline_at == when("10:00", 1)
 
 
 SHARPER = policy({Severity.SEV3: {LAST: 240}, Severity.SEV1: {LAST: 15}})

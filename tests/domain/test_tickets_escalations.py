@@ -205,6 +205,13 @@ def test_whom_a_rule_means(action: Notify | Page, recipient: str) -> None:
     assert (template, to) == ("page" if isinstance(action, Page) else "sla_warning", recipient)
 
 
+def test_d10_a_rule_that_only_notifies_changes_nothing_of_the_ticket() -> None:
+    one = life(at_percent(50), priority=Priority.HIGH)
+    decision = one.wake(when("09:30"))
+    assert one.ticket.version == 1
+    assert not decision.changes.keys() & {"priority", "severity", "assignee_id", "team_id", "status"}
+
+
 def test_d11_a_ticket_of_nobody_is_its_leads_to_hear_of() -> None:
     one = life(at_percent(50), assignee_id=None)
     one.live(when("09:30"))

@@ -31,6 +31,7 @@ class ClockView(View):
     calendar: str
     calendar_id: UUID
     started_at: datetime
+    started_outside_hours: bool
     deadline_at: datetime | None
     met_at: datetime | None
     breached_at: datetime | None

@@ -186,3 +186,18 @@ async def test_c28_an_edited_calendar_moves_the_deadlines_that_are_counted_on_it
     moved = datetime.fromisoformat((await clocks(office, ticket))["FIRST_RESPONSE 1"]["deadlineAt"])
     assert moved.date() == day + timedelta(days=2)
     assert (await office.call("lead", "PUT", url, json={**kept, "holidays": []})).status_code == 200
+
+
+async def test_c12_c15_after_closing_a_follow_up_has_clocks_of_its_own(office: Office) -> None:
+    email = (await office.call("customer", "GET", "/api/me")).json()["email"]
+    ticket = await office.opened(customerEmail=email)
+    await office.patched(ticket, status="RESOLVED")
+    await office.patched(ticket, status="CLOSED")
+    comment = await office.commented(ticket, "customer")
+    assert comment["ticketId"] != ticket["id"]
+    fresh_ones = await clocks(office, {"id": comment["ticketId"]})
+    assert {name: each["state"] for name, each in fresh_ones.items()} == {
+        "FIRST_RESPONSE 1": "RUNNING",
+        "RESOLUTION 1": "RUNNING",
+    }
+    assert {each["state"] for each in (await clocks(office, ticket)).values()} == {"MET"}

@@ -195,7 +195,7 @@ async def test_a_tag_that_fits_no_version_changes_nothing(office: Office, tags: 
     assert await office.read(ticket) == ticket
 
 
-async def test_of_two_changes_with_one_tag_one_wins(office: Office) -> None:
+async def test_d29_of_two_changes_with_one_tag_one_wins(office: Office) -> None:
     ticket, headers = await office.opened(), {"If-Match": '"v1"'}
     calls = [office.call("agent", "PATCH", path(ticket), json={"subject": s}, headers=headers) for s in "AB"]
     assert sorted(response.status_code for response in await asyncio.gather(*calls)) == [200, 412]
