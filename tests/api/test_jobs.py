@@ -1,8 +1,11 @@
 """Jobs: leased once, gone on with after a crash, refused to strangers; and what they tell."""
 
 import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +21,9 @@ from db import jobs
 from db.engine import make_engine, tenant_transaction
 from domain.identity import Actor, Role
 from domain.jobs import Failure, Handler, Job, JobFailed, Page
+from tests.api.counting_runner import count
 from tests.api.front import Front, problem, some_id
+from tests.stack import ROOT
 
 LEAD = Actor(id=UUID(int=1), role=Role.LEAD, name="Lea Lead")
 
@@ -145,6 +150,34 @@ async def test_a_job_whose_process_died_is_taken_over_when_its_lease_ends(works:
     dead.cancel()
     await asyncio.gather(dead, return_exceptions=True)
     assert (await works.told(job_id))["state"] == "DONE", "the dead process's farewell changes nothing"
+
+
+async def test_a_killed_process_has_nothing_done_twice_that_it_had_recorded(works: Works, tmp_path: Path) -> None:
+    file, upto = tmp_path / "numbers", 60
+    settings = works.api.settings.postgres
+    postgres = settings.model_dump() | {"password": settings.password.get_secret_value()}
+    orders = json.dumps({"kind": works.kind, "postgres": postgres})
+    job_id = await works.asked(file=str(file), upto=upto)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.api.counting_runner", orders), cwd=ROOT
+    )
+    async with asyncio.timeout(30):
+        while True:
+            recorded = (await works.told(job_id))["done"]
+            if recorded >= 5:
+                break
+            await asyncio.sleep(0.02)
+    process.kill()
+    await process.wait()
+    recorded = (await works.told(job_id))["done"]
+    assert recorded < upto
+    runner = works.runner(count)
+    works.changed("update jobs set leased_until = now() where id = %s", job_id)
+    assert await runner.round()
+    told = await works.told(job_id)
+    assert (told["state"], told["done"]) == ("DONE", upto)
+    numbers = [int(line) for line in file.read_text().split()]
+    assert numbers in ([*range(upto)], [*range(recorded + 1), *range(recorded, upto)])
 
 
 async def test_a_process_that_lost_its_lease_writes_nothing_more(works: Works) -> None:
