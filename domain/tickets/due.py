@@ -36,10 +36,10 @@ def promises(ticket: Ticket, around: Surroundings) -> tuple[Deadline, ...]:
         found += [_of_clock(ticket, clock, terms) for clock in ticket.clocks if clock.state in OPEN]
         escalation = next_escalation(ticket, terms)
         if escalation:
-            found.append(_deadline(ticket, ESCALATION, ticket.escalations + 1, escalation))
+            found.append(Deadline(kind=ESCALATION, cycle=ticket.escalations + 1, due_at=escalation))
         credit = next_credit(ticket, terms)
         if credit:
-            found.append(_deadline(ticket, CREDIT, ticket.credits + 1, credit[0]))
+            found.append(Deadline(kind=CREDIT, cycle=ticket.credits + 1, due_at=credit[0]))
     return tuple(sorted(found, key=lambda each: (each.due_at, ORDER[each.kind])))
 
 
@@ -146,11 +146,11 @@ def propose(draft: Draft, terms: Terms, until: datetime) -> None:
 
 
 def _of_clock(ticket: Ticket, clock: Clock, terms: Terms) -> Deadline:
-    state = DeadlineState.PAUSED if clock.state is ClockState.PAUSED else DeadlineState.ARMED
-    return _deadline(ticket, clock.kind, clock.cycle, last_due(clock, terms.tables), state)
-
-
-def _deadline(
-    ticket: Ticket, kind: str, cycle: int, due_at: datetime, state: DeadlineState = DeadlineState.ARMED
-) -> Deadline:
-    return Deadline(kind=kind, cycle=cycle, due_at=due_at, owner_id=ticket.assignee_id, state=state)
+    """What the assignee owes; rungs and credits are nobody's to keep."""
+    return Deadline(
+        kind=clock.kind,
+        cycle=clock.cycle,
+        due_at=last_due(clock, terms.tables),
+        owner_id=ticket.assignee_id,
+        state=DeadlineState.PAUSED if clock.state is ClockState.PAUSED else DeadlineState.ARMED,
+    )
