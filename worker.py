@@ -16,7 +16,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.notifications.making import make_dispatcher
 from activities.notifications.measures import Measures
 from activities.tickets import TicketActivities
-from db.connections import decision_pool
+from db.connections import decision_pool, outbox_pool
 from db.decisions import Database
 from runtime import logs
 from runtime.settings import APP_ROLE, Settings
@@ -61,7 +61,7 @@ async def serve(settings: Settings) -> None:
     client = await connect(settings, runtime)
     await ensure_search_attributes(client)
     pool = decision_pool(settings.postgres.conninfo(APP_ROLE), settings.db_pool_size)
-    outbox = decision_pool(settings.postgres.conninfo(APP_ROLE), DISPATCHER_CONNECTIONS, name="outbox")
+    outbox = outbox_pool(settings.postgres.conninfo(APP_ROLE), DISPATCHER_CONNECTIONS)
     async with pool, outbox, make_worker(client, Database(pool), settings):
         dispatcher = make_dispatcher(settings, outbox, Measures(runtime.metric_meter))
         dispatching = asyncio.create_task(dispatcher.run())

@@ -130,7 +130,7 @@ where n.digest_id = :digest order by n.created_at, n.id
 @asynccontextmanager
 async def as_tenant(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
     """One transaction that sees one tenant."""
-    async with pool.connection() as connection:
+    async with pool.connection() as connection, connection.transaction():
         await connection.execute(SET_TENANT.text, {"tenant": str(tenant_id)})
         yield connection
 
@@ -163,5 +163,7 @@ async def settle(
     statement = DELIVERED if error is None else DEAD if again_at is None else LATER
     values = {"id": row_id, "at": again_at, "error": error}
     named = {name: value for name, value in values.items() if f"%({name})s" in statement.text}
-    async with as_tenant(pool, tenant_id) as connection:
+    # All of it in one round trip.
+    async with pool.connection() as connection, connection.pipeline(), connection.transaction():
+        await connection.execute(SET_TENANT.text, {"tenant": str(tenant_id)})
         await connection.execute(statement.text, named)

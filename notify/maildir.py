@@ -19,7 +19,7 @@ class Maildir:
         """Deliver: when this returns, the file is in `new/`."""
         message = compose(mail)
         try:
-            await asyncio.to_thread(self._add, message.as_bytes())
+            await asyncio.to_thread(self._add, message)
         except OSError as error:
             raise Undelivered(f"The mail directory cannot be written ({type(error).__name__}).") from error
         return None

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import aiosmtplib
 
 from notify.channel import Mail, Undeliverable, Undelivered
-from notify.email import compose
+from notify.email import compose, plain_address
 
 SECONDS: Final = 10.0
 """How long each answer of the server is waited for."""
@@ -32,9 +32,9 @@ class Smtp:
         try:
             async with asyncio.timeout(MOST_SECONDS):
                 await aiosmtplib.send(
-                    message.as_bytes(),
+                    message,
                     sender=mail.sender,
-                    recipients=[mail.to],
+                    recipients=[plain_address(mail.to)],
                     hostname=self.host,
                     port=self.port,
                     username=self.user,

@@ -16,13 +16,16 @@ log = structlog.get_logger(__name__)
 GRACE_SECONDS: Final = 8.0
 """How long stopping waits for what is being sent; below the worker's own grace."""
 
+BREATH_SECONDS: Final = 0.05
+"""Between two looks while there is work: what comes in meanwhile is leased with one query."""
+
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between looks while the database is away."""
 
 
 class Lane(Protocol):
-    """One sort of work. A lane that is full or stuck does not keep the others from theirs."""
+    """One sort of work. A lane that is full does not keep the others from theirs."""
 
     @property
     def name(self) -> str: ...
@@ -93,6 +96,7 @@ class Dispatcher:
         """Start what is due; when that is nothing, wait until something is."""
         if await self.fill():
             await self.bell.busy()
+            await asyncio.sleep(BREATH_SECONDS)
         else:
             await self.bell.rest()
             self.bell.rung.clear()

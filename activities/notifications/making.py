@@ -46,9 +46,8 @@ def make_dispatcher(
     slack = Slack(caller)
     courier = Courier(pool, mail_carrier(settings), slack, settings.public_url, settings.mail_from)
 
-    def lane(name: str, places: int, *channels: Channel) -> OutboxLane:
-        return OutboxLane(name, places, channels, courier, Settling(OutboxLedger(pool), measures, name))
-
+    ledger = OutboxLedger(pool)
+    outbox = OutboxLane(courier, {channel: Settling(ledger, measures, channel.lower()) for channel in Channel})
     webhooks = WebhookLane(
         pool,
         StandardWebhook(caller),
@@ -58,13 +57,9 @@ def make_dispatcher(
         pump_seconds=pump_seconds,
     )
 
-    lanes = (
-        lane("mail", 8, Channel.EMAIL),
-        lane("people", 2, Channel.PREFERRED, Channel.IN_APP, Channel.WEBHOOK),
-        lane("chat", 4, Channel.SLACK),
-        webhooks,
+    return Dispatcher(
+        (outbox, webhooks), Bell(settings.postgres.conninfo(APP_ROLE)), Upkeep(pool, measures, settings.event_days)
     )
-    return Dispatcher(lanes, Bell(settings.postgres.conninfo(APP_ROLE)), Upkeep(pool, measures, settings.event_days))
 
 
 @dataclass

@@ -58,13 +58,14 @@ class WebhookLane:
     name: str = "webhooks"
     places: int = 32
     pump_seconds: float = 0.5
-    pumped_at: float = field(default=float("-inf"))
+    looked_at: float = field(default=float("-inf"))
 
     async def lease(self, busy: Collection[str], most: int) -> Sequence[Item]:
-        """What is due, after a look at what has happened."""
-        if time.monotonic() - self.pumped_at >= self.pump_seconds:
-            await pump(self.pool, MOST_PUMPED)
-            self.pumped_at = time.monotonic()
+        """What is due, after a look at what has happened; not more often than every `pump_seconds`, unless a call has ended."""
+        if time.monotonic() - self.looked_at < self.pump_seconds:
+            return []
+        await pump(self.pool, MOST_PUMPED)
+        self.looked_at = time.monotonic()
         return await lease_deliveries(self.pool, [UUID(each) for each in busy], most, LEASE_SECONDS)
 
     def key(self, item: Item) -> str:
@@ -74,6 +75,7 @@ class WebhookLane:
     async def handle(self, item: Item) -> None:
         """Call it, and note how that ended."""
         await self.settling.attempt(item, self.deliver)
+        self.looked_at = float("-inf")
 
     async def deliver(self, item: Item) -> int | None:
         """One call; the id is the delivery's, so a receiver can tell a repeat."""

@@ -129,21 +129,23 @@ create index ix_password_tokens_user on password_tokens (tenant_id, user_id, cre
 """
 
 FUNCTIONS = {
-    # The dispatcher: the first due row of each recipient that is not being told something at this moment (`busy` holds
-    # tenant/recipient), of the oldest 500; each counts as an attempt. Two dispatchers never get the same row.
+    # The dispatcher: of each channel the first due row of each recipient that is not being told something at this moment (`busy`
+    # holds tenant/channel/recipient), of the oldest 500; each counts as an attempt. Two dispatchers never get the same row.
     "lease_notifications(wanted text[], busy text[], most integer, seconds integer)": """
     returns setof notifications
     language sql volatile as $$
         with ripe as materialized (
-            select n.id, n.tenant_id, n.recipient, n.not_before from notifications n
-            where n.channel = any (wanted) and n.not_before <= clock_timestamp()
-              and n.delivered_at is null and n.dead_at is null and n.digest_id is null
-              and (n.leased_until is null or n.leased_until < clock_timestamp())
-              and not (n.tenant_id || '/' || n.recipient = any (busy))
-            order by n.not_before limit 500
+            select due.* from unnest(wanted) w(channel) cross join lateral (
+                select n.id, n.tenant_id, n.channel, n.recipient, n.not_before from notifications n
+                where n.channel = w.channel and n.not_before <= clock_timestamp()
+                  and n.delivered_at is null and n.dead_at is null and n.digest_id is null
+                  and (n.leased_until is null or n.leased_until < clock_timestamp())
+                  and not (n.tenant_id || '/' || n.channel || '/' || n.recipient = any (busy))
+                order by n.not_before limit 500
+            ) due
         ), first as (
-            select distinct on (r.tenant_id, r.recipient) r.id, r.not_before from ripe r
-            order by r.tenant_id, r.recipient, r.not_before
+            select distinct on (r.tenant_id, r.channel, r.recipient) r.id, r.not_before from ripe r
+            order by r.tenant_id, r.channel, r.recipient, r.not_before
         ), chosen as (
             select f.id from first f order by f.not_before limit most
         ), taken as (

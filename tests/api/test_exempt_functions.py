@@ -267,7 +267,7 @@ async def test_a_lease_takes_the_first_due_row_of_each_recipient_of_every_tenant
     first, other = rows.notice(), rows.notice(rows.others, due=LONG_AGO + timedelta(seconds=1))
     rows.notice(due=LONG_AGO + timedelta(hours=1))
     assert rows.seen(LEASE, ["SLACK"], [], 1) == [(first,)]
-    assert rows.seen(LEASE, ["SLACK"], [f"{rows.mine}/a@shop.example"], 9) == [(other,)]
+    assert rows.seen(LEASE, ["SLACK"], [f"{rows.mine}/SLACK/a@shop.example"], 9) == [(other,)]
     assert rows.one("select attempts from notifications where id = %s", first) == 1
 
 

@@ -19,7 +19,7 @@ from psycopg.rows import DictRow, dict_row
 from activities.notifications.dispatcher import Dispatcher
 from activities.notifications.making import make_dispatcher
 from cli.demo import DemoSeed
-from db.connections import decision_pool
+from db.connections import outbox_pool
 from runtime.embedded.ports import free_port
 from runtime.settings import APP_ROLE
 from tests.api.front import settings_for
@@ -229,7 +229,7 @@ async def mailroom(database: Database, seed: DemoSeed, **settings: Any) -> Async
         "mail_from": "support@acme-support.example",
         **settings,
     }
-    pool = decision_pool(database.app.conninfo(APP_ROLE), 4)
+    pool = outbox_pool(database.app.conninfo(APP_ROLE), 4)
     try:
         async with pool:
             dispatcher = make_dispatcher(settings_for(database.app, **wanted), pool, pump_seconds=0.0)

@@ -1,6 +1,7 @@
 """Mail as bytes, into a directory, and by SMTP servers that refuse."""
 
 import mailbox
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,25 @@ def changed(**fields: str) -> Mail:
 
 
 def test_names_and_subjects_cannot_begin_another_header() -> None:
-    message = compose(changed(subject="Hi\r\nBcc: everybody@x.example\n\nBody"))
-    written = message.as_bytes()
+    written = compose(changed(subject="Hi\r\nBcc: everybody@x.example\n\nBody"))
+    message = message_from_bytes(written, policy=policy.default)
     assert message["Bcc"] is None
     assert b"\nBcc" not in written
     assert message["Subject"] == "Hi Bcc: everybody@x.example Body"
+
+
+@pytest.mark.parametrize("text", ["Grüße\nлучше • 你好 " + "x" * 1500 + "\n", "x" * 5000 + "\n", "short\n.\n"])
+def test_other_alphabets_and_long_lines_arrive_as_they_were_written(text: str) -> None:
+    written = compose(changed(subject="[SUP-1] Grüße " + "ж" * 90, text=text, to="casey@bücher.example"))
+    message = message_from_bytes(written, policy=policy.default)
+    assert written.isascii()
+    assert max(len(line) for line in written.split(b"\r\n")) <= 998
+    assert message["Subject"] == "[SUP-1] Grüße " + "ж" * 90
+    assert message["To"] == "casey@xn--bcher-kva.example"
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().replace("\r\n", "\n") == text
+    assert str(message["From"].addresses[0].display_name) == 'Acme "Support", Inc. Bcc: x@y.example'
 
 
 @pytest.mark.parametrize("address", ["", "nobody", "a b@c.example", "a@b.example\r\nBcc: c@d.example", "@", "a@b@c"])

@@ -56,7 +56,7 @@ async def test_what_is_written_in_a_ticket_makes_neither_headers_nor_markup(room
 
 async def test_a_crash_between_sending_and_noting_sends_again_under_the_same_id(room: Mailroom) -> None:
     row = await room.post()
-    [lane] = [each for each in room.dispatcher.lanes if each.name == "mail"]
+    [lane] = [each for each in room.dispatcher.lanes if each.name == "outbox"]
     [item] = await lane.lease([], 5)
     await lane.courier.deliver(item)  # type: ignore[attr-defined]
     assert await room.dispatcher.drain() == 0

@@ -78,7 +78,7 @@ async def test_a_crash_in_the_middle_of_a_fan_out_tells_nobody_twice(room: Mailr
     people = [await room.person() for _ in range(5)]
     team = await team_of(room, *(person for person, _ in people))
     parent = await room.post("page", f"team:{team}", "EMAIL", rule="R", number=1, severity="SEV1", priority="LOW")
-    [lane] = [each for each in room.dispatcher.lanes if each.name == "mail"]
+    [lane] = [each for each in room.dispatcher.lanes if each.name == "outbox"]
     [item] = await lane.lease([], 5)
     await lane.handle(item)
     assert len(await told(room, parent)) == 2
