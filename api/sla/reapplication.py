@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.desk import TICKET
-from api.errors import Refused
+from api.errors import Refused, Unavailable
 from api.processes import Broken, Finished, Processes
 from api.records import new_id
 from db.engine import tenant_transaction
@@ -67,9 +67,15 @@ class Reapplication:
         values = {name: UUID(str(value)) for name, value in job.input.items()}
         async for tickets, total, done in self._pages(job, concerned, values):
             for ticket in tickets:
-                await self.processes.wake(TICKET.name, ticket, job.tenant_id)
+                await self._wake(job, ticket)
             await asyncio.sleep(BREATH_SECONDS)
             yield Page(done=done, total=total, cursor=str(tickets[-1]))
+
+    async def _wake(self, job: Job, ticket: UUID) -> None:
+        try:
+            await self.processes.wake(TICKET.name, ticket, job.tenant_id)
+        except RuntimeError as error:  # what the client's core raises while its connection has not come about yet
+            raise Unavailable from error
 
     async def _pages(
         self, job: Job, concerned: OpenTickets, values: Mapping[str, Any]
