@@ -14,6 +14,7 @@ import typer
 import uvloop
 
 from benchmarks.dataset import People, load
+from benchmarks.deadlines import deadlines as deadlines_cost
 from benchmarks.plans import print_plans
 from benchmarks.reads import Read, Reader, customers_list, reads
 from benchmarks.report import Report
@@ -127,6 +128,7 @@ async def run(
         if "writes" in parts:
             await measure_writes(stack, report, rounds, scale)
         if "storm" in parts:
+            report.deadlines = deadlines_cost()
             with stage("storms of deadlines"):
                 report.storms = await storms(stack, deadlines, serving(stack))
         if "reads" in parts:

@@ -38,6 +38,7 @@ class Report:
     reads: dict[str, list[Read]] = field(default_factory=dict)
     simulated: Simulated | None = None
     storms: list[Storm] = field(default_factory=list)
+    deadlines: dict[str, tuple[float, float]] = field(default_factory=dict)
     load_seconds: float = 0.0
     memory: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -70,6 +71,7 @@ class Report:
                 "seconds": round(self.simulated.seconds, 1),
                 "getMeanwhile": _numbers(self.simulated.meanwhile),
             },
+            "deadlineMicroseconds": {name: round(taken, 1) for name, (taken, _) in self.deadlines.items()},
             "detection": [
                 {
                     "name": storm.name,
@@ -112,6 +114,8 @@ class Report:
             at = f"{pair.name} at {pair.callers}"
             table.add_row(f"{at}, bare engine", *_cells(pair.bare, worker=BARE_WORKER))
             table.add_row(f"{at}, Summit", *_cells(pair.ours), _ratio(pair), end_section=True)
+        for name, (taken, most) in self.deadlines.items():
+            table.add_row(name, *BLANK, f"{taken:.0f} µs < {most:.0f} {_mark(taken < most)}")
         for storm in self.storms:
             self._print_storm(table, storm)
         for kind, rows in self.reads.items():
