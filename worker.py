@@ -62,8 +62,9 @@ async def serve(settings: Settings) -> None:
     await ensure_search_attributes(client)
     pool = decision_pool(settings.postgres.conninfo(APP_ROLE), settings.db_pool_size)
     outbox = outbox_pool(settings.postgres.conninfo(APP_ROLE), DISPATCHER_CONNECTIONS)
-    async with pool, outbox, make_worker(client, Database(pool), settings):
-        dispatcher = make_dispatcher(settings, outbox, Measures(runtime.metric_meter))
+    database = Database(pool)
+    async with pool, outbox, make_worker(client, database, settings):
+        dispatcher = make_dispatcher(settings, outbox, Measures(runtime.metric_meter), crowded=database.crowded)
         dispatching = asyncio.create_task(dispatcher.run())
         log.info("worker_ready", task_queue=settings.task_queue)
         await stop.wait()

@@ -49,9 +49,8 @@ values (:process_id, :revision, :tenant_id, :command, :command_id, :fingerprint,
 
 
 def bookkeeping(process: str, history: str, *more: str) -> Statement:
-    """What the core writes for a decision, as one statement: every statement costs a decision as much as a rule does."""
-    parts = [f"p{n} as ({part})" for n, part in enumerate((process, *more))]
-    return Statement(text(f"with {', '.join(parts)} {ADD_HISTORY.format(history=history)}"))
+    """What the core writes for a decision, as one statement."""
+    return Statement(*(text(part) for part in (process, *more, ADD_HISTORY.format(history=history))))
 
 
 class History:

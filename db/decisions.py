@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from sqlalchemy import bindparam, func, select, text, update
 
 from db.bookkeeping import History, ledger_rows, notice_rows
-from db.statements import Bound, Statement
+from db.statements import Bound, Statement, joined
 from db.tables.processes import processes
 from domain.ids import effect_id
 from domain.process import Decision, Invalid, KeyReused, Refusal
@@ -124,9 +124,11 @@ class OpenDecision:
             PendingEffect(id=effect_id(request.workflow_id, snapshot.revision, n), effect=effect)
             for n, effect in enumerate(decision.effects)
         )
-        run = self.connection.execute
-        for bound in (self._bookkeeping(decision, snapshot, effects), *writes):
-            await run(bound.statement.text, bound.values)
+        bounds = [self._bookkeeping(decision, snapshot, effects), *writes]
+        alone = [bound for bound in bounds if bound.statement.alone]
+        together = joined([bound for bound in bounds if not bound.statement.alone])
+        for bound in (together, *alone):
+            await self.connection.execute(bound.statement.text, bound.values)
         record = Record(
             command_id=request.command_id,
             fingerprint=request.fingerprint,
@@ -194,12 +196,21 @@ class OpenDecision:
         )
 
 
-@dataclass(frozen=True)
+STORM: Final = 24
+"""Decisions at once that callers alone hardly bring about."""
+
+
+@dataclass
 class Database:
     """The worker's way to Postgres: one transaction per decision, its statements pipelined into two round trips and the commit."""
 
     pool: AsyncConnectionPool[Connection]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    at_once: int = 0
+
+    def crowded(self) -> bool:
+        """Whether so many decisions are under way that everything else should wait."""
+        return self.at_once >= STORM
 
     @asynccontextmanager
     async def decision(
@@ -209,14 +220,18 @@ class Database:
 
         Leaves with everything committed when the caller has recorded or refused, and with nothing written when it raised.
         """
-        async with self.pool.connection() as connection, connection.pipeline():
-            decision = await self._open(connection, request, history, reads, touches)
-            yield decision
-            if not decision.moved and decision.confirmed < request.snapshot.revision:
-                await connection.execute(
-                    CONFIRM.text, {"process": request.process_id, "confirmed": request.snapshot.revision}
-                )
-            await connection.commit()
+        self.at_once += 1
+        try:
+            async with self.pool.connection() as connection, connection.pipeline():
+                decision = await self._open(connection, request, history, reads, touches)
+                yield decision
+                if not decision.moved and decision.confirmed < request.snapshot.revision:
+                    await connection.execute(
+                        CONFIRM.text, {"process": request.process_id, "confirmed": request.snapshot.revision}
+                    )
+                await connection.commit()
+        finally:
+            self.at_once -= 1
 
     async def _open(
         self,

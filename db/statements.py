@@ -1,7 +1,9 @@
 """SQLAlchemy statements compiled once to text, to be run on a psycopg connection where every microsecond counts."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, LiteralString, cast
 
 from sqlalchemy import Text, bindparam
@@ -11,18 +13,35 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.elements import Cast, ClauseElement
 
 DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+PARAMETER: Final = re.compile(r"%\((\w+)\)s")
 
 
 class Statement:
-    """A statement as a module constant: compiled at import, bound at call. Values are passed as they are (psycopg adapts them)."""
+    """A statement as a module constant: compiled at import, bound at call. Values are passed as they are (psycopg adapts them).
 
-    def __init__(self, clause: ClauseElement) -> None:
-        self.clause = clause
-        compiled = clause.compile(dialect=DIALECT)
-        constants = [name for name, value in compiled.params.items() if value is not None]
-        if constants:
-            raise ValueError(f"A statement compiled once takes only named parameters, not the constants {constants}.")
-        self.text: LiteralString = cast("Any", str(compiled))
+    Several clauses are run as one. One that is `alone` sees what others of its transaction have written, and is never joined.
+    """
+
+    def __init__(self, *clauses: ClauseElement, alone: bool = False) -> None:
+        self.clause = clauses[-1]
+        self.alone = alone
+        self.pieces = tuple(_compiled(clause) for clause in clauses)
+        self.text: LiteralString = cast("Any", _as_one(self.pieces))
+
+
+def _compiled(clause: ClauseElement) -> str:
+    compiled = clause.compile(dialect=DIALECT)
+    constants = [name for name, value in compiled.params.items() if value is not None]
+    if constants:
+        raise ValueError(f"A statement compiled once takes only named parameters, not the constants {constants}.")
+    return str(compiled)
+
+
+def _as_one(pieces: Sequence[str]) -> str:
+    """Pieces that write, as one statement: what each references is checked at its end, so their order does not matter."""
+    *before, last = pieces
+    named = ", ".join(f"p{n} as ({piece})" for n, piece in enumerate(before))
+    return f"with {named} {last}" if named else last
 
 
 @dataclass(frozen=True)
@@ -31,6 +50,27 @@ class Bound:
 
     statement: Statement
     values: Mapping[str, Any]
+
+
+def joined(bounds: Sequence[Bound]) -> Bound:
+    """The bounds as one: each statement that is run costs a decision as much as a rule does. Their parameters are kept apart."""
+    values = {f"{n}_{name}": value for n, bound in enumerate(bounds) for name, value in bound.values.items()}
+    return Bound(_joined(tuple(bound.statement for bound in bounds)), values)
+
+
+@lru_cache(maxsize=256)
+def _joined(statements: tuple[Statement, ...]) -> Statement:
+    pieces = [PARAMETER.sub(rf"%({n}_\1)s", piece) for n, each in enumerate(statements) for piece in each.pieces]
+    return _Joined(pieces)
+
+
+class _Joined(Statement):
+    """Statements that were compiled before, as one."""
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        self.alone = False
+        self.pieces = tuple(pieces)
+        self.text = cast("Any", _as_one(self.pieces))
 
 
 def json_param(name: str) -> Cast[Any]:

@@ -19,6 +19,10 @@ GRACE_SECONDS: Final = 8.0
 BREATH_SECONDS: Final = 0.05
 """Between two looks while there is work: what comes in meanwhile is leased with one query."""
 
+STEP_SECONDS: Final = 0.05
+MOST_STEPS: Final = 40
+"""For two seconds at most a look gives way to a storm of decisions; then it takes its turn."""
+
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between looks while the database is away."""
@@ -59,10 +63,17 @@ def complain(error: Exception, lane: str) -> None:
 class Dispatcher:
     """Delivers what stands in the outbox, until told to stop."""
 
-    def __init__(self, lanes: Sequence[Lane], bell: Bell, upkeep: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        bell: Bell,
+        upkeep: Callable[[], Awaitable[None]],
+        crowded: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.lanes = lanes
         self.bell = bell
         self.upkeep = upkeep
+        self.crowded = crowded
         self.stopping = asyncio.Event()
         self.running: dict[str, dict[str, asyncio.Task[None]]] = {lane.name: {} for lane in lanes}
 
@@ -93,7 +104,11 @@ class Dispatcher:
         self.bell.rung.set()
 
     async def _look(self) -> None:
-        """Start what is due; when that is nothing, wait until something is."""
+        """Start what is due; when that is nothing, wait until something is. Deadlines that pass in a storm go first."""
+        steps = 0
+        while self.crowded() and steps < MOST_STEPS and not self.stopping.is_set():
+            steps += 1
+            await asyncio.sleep(STEP_SECONDS)
         if await self.fill():
             await self.bell.busy()
             await asyncio.sleep(BREATH_SECONDS)

@@ -1,6 +1,7 @@
 """Puts the dispatcher together from the settings of its process."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,9 +39,14 @@ def mail_carrier(settings: Settings) -> Carrier[Mail]:
 
 
 def make_dispatcher(
-    settings: Settings, pool: Pool, measures: Measures | None = None, *, pump_seconds: float = 0.5
+    settings: Settings,
+    pool: Pool,
+    measures: Measures | None = None,
+    *,
+    pump_seconds: float = 0.5,
+    crowded: Callable[[], bool] = lambda: False,
 ) -> Dispatcher:
-    """A dispatcher over an open pool; nothing is connected or started yet."""
+    """A dispatcher over an open pool, which gives way while it is `crowded`; nothing is connected or started yet."""
     measures = measures or Measures()
     caller = Caller(Targets.read(settings.allow_targets))
     slack = Slack(caller)
@@ -58,7 +64,10 @@ def make_dispatcher(
     )
 
     return Dispatcher(
-        (outbox, webhooks), Bell(settings.postgres.conninfo(APP_ROLE)), Upkeep(pool, measures, settings.event_days)
+        (outbox, webhooks),
+        Bell(settings.postgres.conninfo(APP_ROLE)),
+        Upkeep(pool, measures, settings.event_days),
+        crowded,
     )
 
 

@@ -62,7 +62,8 @@ MOVE_TICKET = Statement(
 DESCRIBE_TICKET = Statement(
     update(support_tickets)
     .where(support_tickets.c.id == bindparam("ticket"))
-    .values(description=bindparam("description"))
+    .values(description=bindparam("description")),
+    alone=True,
 )
 ADD_COMMENT: Final = """
 insert into ticket_comments
@@ -75,14 +76,14 @@ values (:tenant_id, :ticket_id, :source_id, :internal, :created_at,
         setweight(to_tsvector('english', :title), 'A') || setweight(to_tsvector('english', :body), 'B'))"""
 
 INDEX_TICKET = Statement(text(INDEX_TEXT))
-WRITE_COMMENT = Statement(text(f"with comment as ({ADD_COMMENT}) {INDEX_TEXT}"))
+WRITE_COMMENT = Statement(text(ADD_COMMENT), text(INDEX_TEXT))
 TAG_TICKET = Statement(
+    text("delete from ticket_tags where ticket_id = :ticket and tag <> all(cast(:tags as text[]))"),
     text("""
-with gone as (delete from ticket_tags where ticket_id = :ticket and tag <> all(cast(:tags as text[])))
 insert into ticket_tags (tenant_id, ticket_id, tag)
 select :tenant_id, :ticket, tag from unnest(cast(:tags as text[])) tag
 on conflict do nothing
-""")
+"""),
 )
 REINDEX_TICKET = Statement(
     text("""
@@ -91,7 +92,8 @@ select tenant_id, id, id, false, created_at,
        setweight(to_tsvector('english', subject), 'A') || setweight(to_tsvector('english', description), 'B')
 from support_tickets where id = :ticket
 on conflict (ticket_id, source_id) do update set document = excluded.document
-""")
+"""),
+    alone=True,
 )
 
 
