@@ -55,7 +55,7 @@ class Timetable:
     def is_open(self, at: datetime) -> bool:
         """Whether an instant counts. A window is open at its opening and no more at its closing."""
         begin = micros(at)
-        return any(opens <= begin for opens, _ in islice(self.spans(begin), 1))
+        return any(opens <= begin for opens, _ in islice(self._stretches(begin), 1))
 
     def after(self, start: datetime, duration: timedelta) -> datetime:
         """The first instant at which `duration` of business time has passed since `start`; for none, the first open instant.
@@ -64,7 +64,7 @@ class Timetable:
         """
         left = duration // MICROSECOND
         begin = micros(start)
-        for opens, closes in self.spans(begin):
+        for opens, closes in self._stretches(begin):
             if left < closes - opens or (left and left == closes - opens):
                 return instant(opens + left)
             left -= closes - opens
@@ -72,36 +72,42 @@ class Timetable:
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """The business time from `start` to `end`; nothing when `end` is earlier."""
-        return timedelta(microseconds=sum(closes - opens for opens, closes in self.within(start, end)))
+        return timedelta(microseconds=sum(closes - opens for opens, closes in self._until(micros(start), micros(end))))
 
     def within(self, start: datetime, end: datetime) -> Iterator[Span]:
-        """The open stretches between two instants."""
-        until = micros(end)
-        for opens, closes in self.spans(micros(start)):
+        """The open stretches between two instants, adjoining ones joined."""
+        joined: Span | None = None
+        for opens, closes in self._until(micros(start), micros(end)):
+            if joined and joined[1] == opens:
+                joined = joined[0], closes
+                continue
+            if joined:
+                yield joined
+            joined = opens, closes
+        if joined:
+            yield joined
+
+    def _until(self, begin: int, until: int) -> Iterator[Span]:
+        for opens, closes in self._stretches(begin):
             if opens >= until:
                 return
             yield opens, min(closes, until)
 
-    def spans(self, begin: int) -> Iterator[Span]:
-        """Open stretches from `begin` on, earliest first, adjoining ones joined; ends after ten years."""
+    def _stretches(self, begin: int) -> Iterator[Span]:
+        """Open stretches from `begin` on, earliest first and each instant once; ends after ten years. Whole days are not joined:
+        round the clock there would be no end."""
         if self._always:
             yield begin, begin + HORIZON_DAYS * DAY
             return
         first = (
             begin // DAY + FIRST_DAY - 2
         )  # the local date differs by one at most, and windows spill over by one more
-        opens = closes = begin
+        reached = begin
         for day in range(first, first + HORIZON_DAYS):
             for start, end in self._laid_out(day):
-                if end <= begin:
-                    continue
-                if start > closes:
-                    if closes > opens:
-                        yield opens, closes
-                    opens = start
-                closes = max(closes, end)
-        if closes > opens:
-            yield opens, closes
+                if end > reached:
+                    yield max(start, reached), end
+                    reached = end
 
     def _laid_out(self, day: int) -> tuple[Span, ...]:
         found = self._days.get(day)
