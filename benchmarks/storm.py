@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -94,8 +95,7 @@ class Weather:
         storm = Storm("spread over a minute", count)
         await self._promise("SEV1", 2, None)
         ids = await self._open(count, "SEV1", over=60.0)
-        await self._creates(storm, datetime.now(UTC) + MINUTE, 20)
-        await self._ours(storm, ids, datetime.now(UTC) + 2 * MINUTE)
+        await self._passing(storm, ids, datetime.now(UTC) + MINUTE, datetime.now(UTC) + 2 * MINUTE)
         first = datetime.now(UTC) + starting(count)
         dues = [first + timedelta(seconds=60 * n / count) for n in range(count)]
         await self._bare(storm, ids[0], dues)
@@ -110,8 +110,7 @@ class Weather:
         ids = await self._open(count, "SEV2", over=0.0)
         if datetime.now(UTC) > opens:
             raise RuntimeError(TOO_SLOW)
-        await self._creates(storm, opens + MINUTE - timedelta(seconds=1), 10)
-        await self._ours(storm, ids, opens + MINUTE)
+        await self._passing(storm, ids, opens + MINUTE, opens + MINUTE)
         await self._bare(storm, ids[0], [datetime.now(UTC) + starting(count)] * count)
         return storm
 
@@ -143,10 +142,25 @@ class Weather:
         await measure(CALLERS, count, 600.0, one, self.meter)
         return ids
 
-    async def _creates(self, storm: Storm, start: datetime, calls: int) -> None:
-        """Interactive creations while the deadlines pass, from a second before the first on."""
-        await asyncio.sleep(max(0.0, (start - datetime.now(UTC)).total_seconds()))
-        storm.creates.add(await measure(2, calls, 30.0, self.desk.create, self.meter))
+    async def _passing(self, storm: Storm, ids: Sequence[str], first: datetime, last: datetime) -> None:
+        """What happens while the deadlines pass: they are recorded, and two people open tickets all the while."""
+        await asyncio.sleep(max(0.0, (first - datetime.now(UTC)).total_seconds()))
+        over = asyncio.Event()
+
+        async def person(first_number: int) -> None:
+            number = first_number
+            while not over.is_set():
+                begun = time.perf_counter()
+                await self.desk.create(number)
+                storm.creates.seconds.append(time.perf_counter() - begun)
+                number += 2
+
+        begun = time.perf_counter()
+        people = [asyncio.create_task(person(number)) for number in range(2)]
+        await self._ours(storm, ids, last)
+        over.set()
+        await asyncio.gather(*people)
+        storm.creates.rates.append(storm.creates.calls / (time.perf_counter() - begun))
 
     async def _ours(self, storm: Storm, ids: Sequence[str], last: datetime) -> None:
         """Wait until every deadline is recorded, or for a good while."""
@@ -156,7 +170,7 @@ class Weather:
                 rows = await (await connection.execute(LAGS, [list(ids)])).fetchall()
                 if len(rows) >= len(ids) or datetime.now(UTC) > until:
                     break
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(0.25)
             twice = await (await connection.execute(TWICE, [list(ids)])).fetchone()
         storm.ours = Lags([row[0] for row in rows], len(ids) - len(rows), twice[0] if twice else 0)
 

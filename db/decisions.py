@@ -1,8 +1,9 @@
 """The transaction of one decision: what was recorded before, on what to decide now, and everything that must be written with it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -196,17 +197,26 @@ class OpenDecision:
         )
 
 
+KEPT_FOR_CALLERS: Final = 4
+"""Connections that deadlines leave to people: in a storm of deadlines somebody who opens a ticket does not stand in its line."""
+
 STORM: Final = 24
 """Decisions at once that callers alone hardly bring about."""
 
 
 @dataclass
 class Database:
-    """The worker's way to Postgres: one transaction per decision, its statements pipelined into two round trips and the commit."""
+    """The worker's way to Postgres: one transaction per decision, its statements pipelined into two round trips and the commit.
+
+    A decision's now is the instant at which it was asked for, however long it waits for a connection.
+    """
 
     pool: AsyncConnectionPool[Connection]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     at_once: int = 0
+
+    def __post_init__(self) -> None:
+        self._wakes = asyncio.Semaphore(max(1, self.pool.max_size - KEPT_FOR_CALLERS))
 
     def crowded(self) -> bool:
         """Whether so many decisions are under way that everything else should wait."""
@@ -220,10 +230,12 @@ class Database:
 
         Leaves with everything committed when the caller has recorded or refused, and with nothing written when it raised.
         """
+        seen = self.clock()
+        turn = self._wakes if request.command.type == "wake" else nullcontext()
         self.at_once += 1
         try:
-            async with self.pool.connection() as connection, connection.pipeline():
-                decision = await self._open(connection, request, history, reads, touches)
+            async with turn, self.pool.connection() as connection, connection.pipeline():
+                decision = await self._open(connection, request, history, seen, reads, touches)
                 yield decision
                 if not decision.moved and decision.confirmed < request.snapshot.revision:
                     await connection.execute(
@@ -238,6 +250,7 @@ class Database:
         connection: Connection,
         request: Request[Any],
         history: History,
+        seen: datetime,
         reads: Sequence[Bound],
         touches: Sequence[UUID],
     ) -> OpenDecision:
@@ -251,7 +264,7 @@ class Database:
         cursors: list[AsyncCursor[DictRow]] = [await run(read.statement.text, read.values) for read in reads]
         row = next((found for found in await locked.fetchall() if found["id"] == request.process_id), None)
         recorded = await known.fetchall()
-        decision = self._judge(connection, history, request, row, recorded)
+        decision = self._judge(connection, history, request, seen, row, recorded)
         decision.rows = [await cursor.fetchone() for cursor in cursors]
         return decision
 
@@ -260,6 +273,7 @@ class Database:
         connection: Connection,
         history: History,
         request: Request[Any],
+        seen: datetime,
         row: DictRow | None,
         recorded: list[DictRow],
     ) -> OpenDecision:
@@ -269,7 +283,7 @@ class Database:
             raise Behind(
                 f"Postgres has {request.workflow_id} at revision {theirs}, its workflow is at {mine.revision}."
             )
-        now = max(instant for instant in (request.now, request.armed, mine.now, self.clock()) if instant)
+        now = max(instant for instant in (request.now, request.armed, mine.now, seen) if instant)
         received = request.received_at
         decision = OpenDecision(
             connection=connection,
