@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.sla.policy import SlaPolicy
 from domain.tickets.surroundings import Terms
-from runtime.holidays import public_holidays
+from runtime.holidays import holidays_or_none
 
 MOST_TENANTS: Final = 1_000
 
@@ -33,7 +33,7 @@ class Policies:
         policy = self._policy(tenant_id, row)
         return Terms(
             policy=policy,
-            tables=policy.timetables(row["time_zone"] or "UTC", public_holidays),
+            tables=policy.timetables(row["time_zone"] or "UTC", holidays_or_none),
             fee=row["monthly_fee"] or Decimal(0),
             currency=row["currency"] or "USD",
         )

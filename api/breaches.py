@@ -39,7 +39,7 @@ from domain.sla.breaches import (
 )
 from domain.sla.compliance import BadPeriod, ordered
 from domain.sla.policy import SlaPolicy
-from runtime.holidays import public_holidays
+from runtime.holidays import holidays_or_none
 
 router = Area(prefix="/api/sla/breaches", tags=["SLA"])
 
@@ -179,7 +179,7 @@ def shown(row: RowMapping, policy: SlaPolicy, now: datetime) -> BreachView:
     """A breach to show."""
     done = deeds_of(row)
     acknowledged, waived = done.get(BreachAction.ACKNOWLEDGE), done.get(BreachAction.WAIVE)
-    table = policy.timetables(row["time_zone"] or "UTC", public_holidays)[row["calendar_id"]]
+    table = policy.timetables(row["time_zone"] or "UTC", holidays_or_none)[row["calendar_id"]]
     target = timedelta(minutes=row["target_minutes"])
     over = overrun(row["spent"], row["running_since"], target, table, now)
     excused = row["annulled"] or row["waived"] or waived is not None

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from db.simulations import PAGE, count_tickets, enter, read_pasts
 from domain.sla.compliance import Period
 from domain.sla.simulation import Proposal, Simulation
-from runtime.holidays import public_holidays
+from runtime.holidays import holidays_or_none
 
 NICENESS: Final = 10
 """The API and Postgres come first."""
@@ -54,7 +54,7 @@ def main() -> None:
     span = Period(order.since, order.until)
     with psycopg.connect(order.conninfo, application_name="summit-simulator") as connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-        simulation = Simulation(enter(connection, order.tenant_id), order.proposal, public_holidays, order.now)
+        simulation = Simulation(enter(connection, order.tenant_id), order.proposal, holidays_or_none, order.now)
         total = count_tickets(connection, span)
         say(Portion(done=0, total=total))
         for past in read_pasts(connection, span):

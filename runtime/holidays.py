@@ -7,7 +7,20 @@ from datetime import date
 from functools import cache
 from typing import Final
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 CODE: Final = re.compile(r"([A-Z]{2})(?:-([A-Z0-9]{1,3}))?")
+
+
+def holidays_or_none(country: str) -> Callable[[int], frozenset[date]]:
+    """The same for promises that are made already: a country that the library has dropped has no holidays any more."""
+    try:
+        return public_holidays(country)
+    except ValueError:
+        log.error("country_unknown", country=country)
+        return lambda _: frozenset()
 
 
 @cache

@@ -24,7 +24,7 @@ from domain.sla.policy import SlaPolicy
 from domain.tickets.clocks import ClockStands, NoClock
 from domain.tickets.lifecycle import TicketFinal
 from domain.tickets.model import ClockAction
-from runtime.holidays import public_holidays
+from runtime.holidays import holidays_or_none
 
 router = Area(prefix="/api/tickets/{ticket_id}/sla", tags=["SLA"])
 
@@ -74,7 +74,7 @@ async def anew(app: App, tenant_id: UUID, ticket_id: UUID) -> Response:
 async def explained(session: AsyncConnection, policies: Policies, tenant_id: UUID, ticket_id: UUID) -> ClocksView:
     """Every clock of a ticket as it stands now."""
     policy = await policies.of(session, tenant_id)
-    tables = policy.timetables(await home_zone(session, ticket_id), public_holidays)
+    tables = policy.timetables(await home_zone(session, ticket_id), holidays_or_none)
     now = datetime.now(UTC)
     clocks = await clocks_of(session, ticket_id)
     return ClocksView(clocks=[view(clock, policy, tables, now) for clock in clocks])

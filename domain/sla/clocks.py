@@ -230,7 +230,7 @@ def recount(clock: Clock, at: datetime, tables: Timetables) -> Clock:
         return clock
     ended = (tables[run.calendar_id].between(run.since, run.until) for run in clock.runs)
     spent = sum(ended, clock.carried)
-    due = tables[clock.target.calendar_id].after(clock.running_since, clock.left) if clock.running_since else None
+    due = tables[clock.target.calendar_id].due(clock.running_since, clock.left) if clock.running_since else None
     if spent == clock.spent and due == clock.deadline_at:
         return clock
     return _judged(clock.moved(spent=spent), at, tables)
@@ -241,7 +241,7 @@ def last_due(clock: Clock, tables: Timetables) -> datetime:
     if clock.deadline_at is not None:
         return clock.deadline_at
     since = clock.runs[-1].until if clock.runs else clock.started_at
-    return tables[clock.target.calendar_id].after(since, clock.left)
+    return tables[clock.target.calendar_id].due(since, clock.left)
 
 
 def _judged(clock: Clock, at: datetime, tables: Timetables) -> Clock:
@@ -262,9 +262,9 @@ def _run(clock: Clock, at: datetime, tables: Timetables) -> Clock:
     if clock.state is ClockState.BREACHED:
         return clock.moved(running_since=at)
     table = tables[clock.target.calendar_id]
-    due = table.after(at, clock.left)
+    due = table.due(at, clock.left)
     safe = clock.target.duration * AT_RISK - clock.spent
-    at_risk_at = table.after(at, safe) if safe > NO_TIME else at
+    at_risk_at = table.due(at, safe) if safe > NO_TIME else at
     return clock.moved(state=ClockState.RUNNING, running_since=at, deadline_at=due, at_risk_at=at_risk_at)
 
 

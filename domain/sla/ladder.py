@@ -52,7 +52,7 @@ def next_due(clock: Clock, rules: Sequence[Rule], tables: Timetables) -> datetim
     if ahead:
         left = max(ahead[0].threshold - clock.spent, NO_TIME)
         # Without anything left it is due where the run began, be that open or closed: at the change that brought it about.
-        due = tables[clock.target.calendar_id].after(clock.running_since, left) if left else clock.running_since
+        due = tables[clock.target.calendar_id].due(clock.running_since, left) if left else clock.running_since
         dues.append(due)
     return min(dues, default=None)
 
@@ -68,7 +68,7 @@ def firings(clock: Clock, rules: Sequence[Rule], until: datetime, tables: Timeta
         return [again for again in _repeats(clock, ladder, until) if again.at <= until]
     top = due[-1].threshold
     left = max(top - clock.spent, NO_TIME)
-    at = tables[clock.target.calendar_id].after(clock.running_since, left) if left else clock.running_since
+    at = tables[clock.target.calendar_id].due(clock.running_since, left) if left else clock.running_since
     noted = tuple(rung.rule for rung in due if rung.threshold < top)
     return [Firing(rung.rule, 1, at, noted) for rung in due if rung.threshold == top]
 

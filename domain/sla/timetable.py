@@ -70,6 +70,13 @@ class Timetable:
             left -= closes - opens
         raise OutOfReach
 
+    def due(self, start: datetime, duration: timedelta) -> datetime:
+        """As `after`, but what does not pass within ten years is due when they are over: a promise always has a deadline."""
+        try:
+            return self.after(start, duration)
+        except OutOfReach:
+            return start + timedelta(days=HORIZON_DAYS)
+
     def between(self, start: datetime, end: datetime) -> timedelta:
         """The business time from `start` to `end`; nothing when `end` is earlier."""
         return timedelta(microseconds=sum(closes - opens for opens, closes in self._until(micros(start), micros(end))))

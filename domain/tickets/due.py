@@ -65,7 +65,7 @@ def _overrun(clock: Clock, by: timedelta, terms: Terms) -> datetime:
     """When a broken clock that runs has been overrun by so much."""
     left = max(clock.target.duration + by - clock.spent, NO_TIME)
     since = clock.running_since or clock.started_at
-    at = terms.tables[clock.target.calendar_id].after(since, left) if left else since
+    at = terms.tables[clock.target.calendar_id].due(since, left) if left else since
     return max(at, clock.breached_at or at)
 
 
@@ -78,7 +78,10 @@ def fall_due(draft: Draft, until: datetime, *, inclusive: bool) -> None:
             return
         # What the ticket does by itself ends the clocks: rungs from there on are not due.
         ends = [each.due_at - MICROSECOND for each in armed if each.kind in LIFECYCLE]
+        before = draft.ticket
         handle(draft, due, min([until if inclusive else until - MICROSECOND, *ends]))
+        if draft.ticket is before:
+            return  # nothing came of it; the shell sees a deadline left standing, and says so
 
 
 def handle(draft: Draft, due: Deadline, until: datetime) -> None:
@@ -88,13 +91,15 @@ def handle(draft: Draft, due: Deadline, until: datetime) -> None:
         draft.settle(due.kind, due.cycle, DeadlineState.FIRED, due.due_at)
         by_itself(draft, due)
     elif terms and due.kind == ESCALATION:
-        draft.settle(due.kind, due.cycle, DeadlineState.FIRED, due.due_at)
-        draft.set(escalations=draft.ticket.escalations + 1)
+        fired = len(draft.escalated)
         escalate(draft, terms, until)
+        if len(draft.escalated) > fired:
+            draft.settle(due.kind, due.cycle, DeadlineState.FIRED, due.due_at)
+            draft.set(escalations=draft.ticket.escalations + 1)
     elif terms and due.kind == CREDIT:
-        draft.settle(due.kind, due.cycle, DeadlineState.FIRED, due.due_at)
-        draft.set(credits=draft.ticket.credits + 1)
-        propose(draft, terms, until)
+        if propose(draft, terms, until):
+            draft.settle(due.kind, due.cycle, DeadlineState.FIRED, due.due_at)
+            draft.set(credits=draft.ticket.credits + 1)
     else:
         clock = draft.ticket.clock(ClockKind(due.kind))
         if clock:
@@ -116,11 +121,11 @@ def by_itself(draft: Draft, due: Deadline) -> None:
     draft.tell_customer(template, rung, automatic=True)
 
 
-def propose(draft: Draft, terms: Terms, until: datetime) -> None:
-    """Propose what a broken promise is worth by now, and tell the leads."""
+def propose(draft: Draft, terms: Terms, until: datetime) -> bool:
+    """Propose what a broken promise is worth by now, and tell the leads. Whether there was anything to propose."""
     found = next_credit(draft.ticket, terms, until)
     if found is None:
-        return
+        return False
     at, clock, rule, number = found
     step = rule.steps[number]
     amount = share(step.percent, terms.fee, terms.currency)
@@ -143,6 +148,7 @@ def propose(draft: Draft, terms: Terms, until: datetime) -> None:
     )
     rung = f"{CREDIT}/{clock.kind}/{clock.cycle}/{number + 1}"
     draft.tell("credit_proposed", "role:LEAD", Channel.PREFERRED, rung, **said)
+    return True
 
 
 def _of_clock(ticket: Ticket, clock: Clock, terms: Terms) -> Deadline:

@@ -64,7 +64,7 @@ def silences(ticket: Ticket, rules: Sequence[Rule], terms: Terms, until: datetim
         mark = marks.get(rule.id)
         if mark is None:
             wait = timedelta(minutes=rule.trigger.minutes)
-            at = terms.tables[clock.target.calendar_id].after(since, wait) if clock else since + wait
+            at = terms.tables[clock.target.calendar_id].due(since, wait) if clock else since + wait
             fresh.append((rule.trigger.minutes, Firing(rule, 1, at)))
         elif rule.repeat and (found := ladder.repeated(mark, rule.repeat, until, since)):
             again.append(Firing(rule, *found))

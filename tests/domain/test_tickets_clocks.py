@@ -327,6 +327,16 @@ def test_c30_another_team_starts_no_second_set_of_clocks() -> None:
     assert len(one.told()) == 1
 
 
+def test_a_promise_beyond_reach_is_due_in_ten_years_and_breaks_no_decision() -> None:
+    calendars = {**CALENDARS, OFFICE: CALENDARS[OFFICE] | {"week": {"MON": (("09:00", "09:01"),)}}}
+    one = life(policy({FIRST: 500_000, LAST: 500_000}, OFFICE, rules=[at_percent(50)], calendars=calendars), "09:30")
+    one.move(Status.PENDING_CUSTOMER, when("10:00"))
+    one.ask(when("11:00"))
+    assert one.clock(LAST).deadline_at == when("11:00", 3660)
+    one.wake(when("12:00", 3661))
+    assert one.states() == {"FIRST_RESPONSE 1": "BREACHED", "RESOLUTION 1": "BREACHED"}
+
+
 def test_d3_more_messages_move_no_clock_that_is_owed_already() -> None:
     one = life(policy({FIRST: 60, NEXT: 30}, rules=[at_percent(100)]))
     one.answer(when("09:10"))
