@@ -52,8 +52,8 @@ def next_due(clock: Clock, rules: Sequence[Rule], tables: Timetables) -> datetim
     if ahead:
         left = max(ahead[0].threshold - clock.spent, NO_TIME)
         # Without anything left it is due where the run began, be that open or closed: at the change that brought it about.
-        due = tables[clock.target.calendar_id].due(clock.running_since, left) if left else clock.running_since
-        dues.append(due)
+        due = tables[clock.target.calendar_id].reach(clock.running_since, left) if left else clock.running_since
+        dues += [due] if due else []
     return min(dues, default=None)
 
 

@@ -70,12 +70,16 @@ class Timetable:
             left -= closes - opens
         raise OutOfReach
 
-    def due(self, start: datetime, duration: timedelta) -> datetime:
-        """As `after`, but what does not pass within ten years is due when they are over: a promise always has a deadline."""
+    def reach(self, start: datetime, duration: timedelta) -> datetime | None:
+        """As `after`, or None for what does not pass within ten years."""
         try:
             return self.after(start, duration)
         except OutOfReach:
-            return start + timedelta(days=HORIZON_DAYS)
+            return None
+
+    def due(self, start: datetime, duration: timedelta) -> datetime:
+        """As `after`, but what does not pass within ten years is due when they are over: a promise always has a deadline."""
+        return self.reach(start, duration) or start + timedelta(days=HORIZON_DAYS)
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """The business time from `start` to `end`; nothing when `end` is earlier."""

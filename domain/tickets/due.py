@@ -56,17 +56,17 @@ def _credit(ticket: Ticket, clock: Clock, terms: Terms, until: datetime | None) 
     reached: Credit | None = None
     for number, step in enumerate(rule.steps[clock.credited :] if rule else (), start=clock.credited):
         at = _overrun(clock, step.overrun, terms)
-        if rule and (reached is None or (until and at <= until)):
+        if rule and at and (reached is None or (until and at <= until)):
             reached = at, clock, rule, number
     return reached
 
 
-def _overrun(clock: Clock, by: timedelta, terms: Terms) -> datetime:
-    """When a broken clock that runs has been overrun by so much."""
+def _overrun(clock: Clock, by: timedelta, terms: Terms) -> datetime | None:
+    """When a broken clock that runs has been overrun by so much; None when that is out of reach."""
     left = max(clock.target.duration + by - clock.spent, NO_TIME)
     since = clock.running_since or clock.started_at
-    at = terms.tables[clock.target.calendar_id].due(since, left) if left else since
-    return max(at, clock.breached_at or at)
+    at = terms.tables[clock.target.calendar_id].reach(since, left) if left else since
+    return at and max(at, clock.breached_at or at)
 
 
 def fall_due(draft: Draft, until: datetime, *, inclusive: bool) -> None:

@@ -64,8 +64,8 @@ def silences(ticket: Ticket, rules: Sequence[Rule], terms: Terms, until: datetim
         mark = marks.get(rule.id)
         if mark is None:
             wait = timedelta(minutes=rule.trigger.minutes)
-            at = terms.tables[clock.target.calendar_id].due(since, wait) if clock else since + wait
-            fresh.append((rule.trigger.minutes, Firing(rule, 1, at)))
+            at = terms.tables[clock.target.calendar_id].reach(since, wait) if clock else since + wait
+            fresh += [(rule.trigger.minutes, Firing(rule, 1, at))] if at else []
         elif rule.repeat and (found := ladder.repeated(mark, rule.repeat, until, since)):
             again.append(Firing(rule, *found))
     if until is None:
