@@ -14,7 +14,7 @@ from temporalio.client import Client
 
 from benchmarks.bare import TASK_QUEUE, Alarm, AlarmWorkflow
 from benchmarks.callers import Timing, measure
-from benchmarks.client import Http
+from benchmarks.client import Http, Unexpected
 from benchmarks.engine import bare_worker, breach_sizes, connect
 from benchmarks.texts import Texts
 from benchmarks.usage import Meter
@@ -151,8 +151,13 @@ class Weather:
             number = first_number
             while not over.is_set():
                 begun = time.perf_counter()
-                await self.desk.create(number)
-                storm.creates.seconds.append(time.perf_counter() - begun)
+                try:
+                    await self.desk.create(number)
+                except Unexpected as unexpected:
+                    storm.creates.failed += 1
+                    print(f"  {unexpected}", flush=True)
+                else:
+                    storm.creates.seconds.append(time.perf_counter() - begun)
                 number += 2
 
         begun = time.perf_counter()
