@@ -21,7 +21,7 @@ from worker import make_worker
 MARK: Final = "halt after the commit"
 
 
-@dataclass(frozen=True)
+@dataclass
 class HaltingDatabase(Database):
     """Commits as the product does, and is gone the moment after."""
 
