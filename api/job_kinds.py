@@ -15,10 +15,12 @@ from domain.jobs import Kinds
 
 
 def job_kinds(services: Services) -> Kinds:
-    """Every kind, bound to what it works with."""
+    """The kinds that this process runs, bound to what they work with."""
     open_tickets = Reapplication(services.engine, services.processes)
-    return {
+    kinds: Kinds = {
         simulations.KIND: simulations.Simulations(services.settings).run,
         REAPPLY: open_tickets.reapply,
         RECOUNT: open_tickets.recount,
     }
+    chosen = services.settings.job_kinds.split(",") if services.settings.job_kinds else kinds.keys()
+    return {kind: handler for kind, handler in kinds.items() if kind in chosen}

@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     event_days: int = Field(default=7, validation_alias="SUMMIT_EVENT_DAYS", ge=1)
     auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
 
+    job_kinds: str = Field(default="", validation_alias="SUMMIT_JOB_KINDS")
+    """The kinds of jobs that this API process runs, with commas between; all of them unless given."""
     job_interval_seconds: float = Field(default=1.0, validation_alias="SUMMIT_JOB_INTERVAL", gt=0)
     measures_interval_seconds: float = Field(default=10.0, validation_alias="SUMMIT_MEASURES_INTERVAL", gt=0)
 

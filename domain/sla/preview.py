@@ -95,13 +95,13 @@ def preview(
     clock = start(ClockKind.RESOLUTION, 1, target, started_at, tables)
     at, stretches = started_at, []
     for since, until in pauses:
-        if since >= due(clock):
+        if since >= due(clock, table):
             break
         clock = resume(pause(clock, Hold.CUSTOMER, since, tables), Hold.CUSTOMER, until, tables)
         stretches += [Stretch(at, since, True, table), Stretch(since, until, False, table)]
         at = until
-    stretches.append(Stretch(at, due(clock), True, table))
-    return due(clock), list(segments(stretches))
+    stretches.append(Stretch(at, due(clock, table), True, table))
+    return due(clock, table), list(segments(stretches))
 
 
 def refuse_odd(started_at: datetime, pauses: Sequence[Pause]) -> None:
@@ -112,7 +112,6 @@ def refuse_odd(started_at: datetime, pauses: Sequence[Pause]) -> None:
         raise BadPauses(odd)
 
 
-def due(clock: Clock) -> datetime:
-    """The deadline of a clock that runs."""
-    assert clock.deadline_at is not None  # noqa: S101 - a running clock has one
-    return clock.deadline_at
+def due(clock: Clock, table: Timetable) -> datetime:
+    """The deadline of a clock that runs. Raises OutOfReach."""
+    return table.after(clock.running_since or clock.started_at, clock.left)

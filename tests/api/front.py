@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 from fastapi import FastAPI
 from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.app import create_app
 from api.auth import mint
@@ -68,8 +69,12 @@ async def front(
     postgres: PostgresSettings, seed: DemoSeed, temporal: Client | None = None, **overrides: Any
 ) -> AsyncIterator[Front]:
     """The API in this process; without `temporal` it finds none."""
-    settings = settings_for(postgres, **overrides)
-    client = temporal or await Client.connect(f"127.0.0.1:{free_port()}", lazy=True)
+    # Without Temporal it leaves to others what it cannot do.
+    kinds = {} if temporal else {"job_kinds": "SIMULATION"}
+    settings = settings_for(postgres, **(kinds | overrides))
+    client = temporal or await Client.connect(
+        f"127.0.0.1:{free_port()}", lazy=True, data_converter=pydantic_data_converter
+    )
     app = create_app(settings, temporal=client)
     transport = httpx.ASGITransport(app=app)
     async with (

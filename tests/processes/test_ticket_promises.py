@@ -110,7 +110,10 @@ async def test_waiting_for_the_customer_holds_the_resolution(promising: Desk) ->
     assert (await ticket.ledger())["RESOLUTION", 1][0] == "PAUSED"
     assert (await ticket.row())["sla_standing"] == "paused"
     await ticket.pass_time(hours=10)
+    assert (await ticket.states())["ESCALATION", 1] == "CANCELLED"
     resumed = await ticket.reply()
+    state, due, _ = (await ticket.ledger())["ESCALATION", 1]
+    assert (state, due) == ("ARMED", (await ticket.snapshot()).wake_at)
     clock = (await clocks(ticket))["RESOLUTION 1"]
     assert clock["deadline_at"] == start + 4 * HOUR + (resumed.at - paused.at)
     assert [(run["since"][:19], run["until"][:19]) for run in clock["runs"]] == [
