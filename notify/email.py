@@ -6,7 +6,7 @@ from email.header import Header
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
-from email.utils import formataddr
+from email.utils import formataddr, formatdate
 from typing import Final
 
 from notify.channel import Mail, Undeliverable
@@ -30,6 +30,7 @@ def compose(mail: Mail) -> bytes:
     message["To"] = plain_address(mail.to)
     subject = one_line(mail.subject)
     message["Subject"] = subject if subject.isascii() else Header(subject, "utf-8", 998).encode()
+    message["Date"] = formatdate(localtime=True)
     message["Message-ID"] = f"<{mail.id}@{domain}>"
     if mail.thread:
         message["In-Reply-To"] = message["References"] = f"<{mail.thread}@{domain}>"

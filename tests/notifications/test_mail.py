@@ -2,6 +2,7 @@
 
 import uuid
 from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
 
 from tests.notifications.mailroom import Mailroom, fresh_address, subjects
 
@@ -33,6 +34,7 @@ async def test_a_mail_about_a_ticket_names_it_and_joins_its_conversation(room: M
     assert reply["References"] == closed["References"] == f"<ticket.{ticket}@acme-support.example>"
     assert reply["In-Reply-To"] == reply["References"]
     assert reply["Auto-Submitted"] == "auto-generated"
+    assert parsedate_to_datetime(reply["Date"]).tzinfo is not None
     assert str(reply["From"]) == "Acme Support <support@acme-support.example>"
     assert "> Have you tried\n> water?" in text_of(reply)
     assert f"https://help.shop.example/tickets/{ticket}" in text_of(reply)
