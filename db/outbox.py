@@ -1,6 +1,6 @@
 """The outbox as its dispatcher sees it: leases across tenants; everything else in the transaction of one tenant."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -25,23 +25,12 @@ STATE: Final = Statement(text("select * from outbox_state()"))
 PRUNE_EVENTS: Final = Statement(text("select prune_events(:before, :most) as gone"))
 PRUNE_DELIVERIES: Final = Statement(text("select prune_deliveries(:before, :most) as gone"))
 
-ABOUT: Final = Statement(
-    text("""
-select n.name as tenant, t.id as ticket_id, t.number, t.subject, t.status, t.severity, t.priority,
-    c.body as comment, c.author_name as author, c.internal,
-    u.id as user_id, u.email, u.name, u.role, u.active, u.preferences
-from tenants n
-left join support_tickets t on t.id = :process
-left join ticket_comments c on c.ticket_id = t.id and c.id = cast(cast(:comment as text) as uuid)
-left join users u on u.id = cast(cast(:user as text) as uuid)
-where n.id = :tenant
-""")
-)
+FACTS: Final = Statement(text("select * from notification_facts(:ids, :direct, :since)"))
+DELIVER: Final = Statement(text("select deliver_notifications(:ids) as told"))
 
 GROUP: Final = """
 select u.id, u.preferences from users u
 where u.active and case cast(:kind as text)
-    when 'person' then u.id = :id
     when 'role' then u.role = :role
     when 'team' then exists (select from team_members m where m.team_id = :id and m.user_id = u.id)
     when 'lead' then exists (select from teams t where t.id = :id and t.lead_id = u.id)
@@ -58,6 +47,14 @@ from notifications p, jsonb_to_recordset(cast(:copies as jsonb)) r(id uuid, reci
 where p.id = :parent
 on conflict do nothing
 """)
+)
+# All the copies there are to make, so nothing is left to do for the row itself.
+HAND_ON: Final = Statement(
+    FAN_OUT.clause,
+    text("""
+update notifications set delivered_at = clock_timestamp(), leased_until = null, last_error = null
+where id = :parent and delivered_at is null and dead_at is null
+"""),
 )
 NEXT_PAGE: Final = Statement(
     text("update notifications set expanded_after = :last, leased_until = null, attempts = 0 where id = :id")
@@ -91,15 +88,6 @@ where (id = :id or digest_id = :id) and delivered_at is null and dead_at is null
 """)
 )
 
-FLOOD: Final = Statement(
-    text("""
-select count(*) filter (where delivered_at > :since) as recent, min(delivered_at) filter (where delivered_at > :since) as first,
-    count(*) filter (where delivered_at is null and template <> all (cast(:direct as text[]))) as waiting
-from notifications
-where channel = 'EMAIL' and recipient = :recipient and dead_at is null and digest_id is null
-  and created_at > cast(:since as timestamptz) - interval '2 days'
-""")
-)
 GATHER: Final = Statement(
     text("""
 with gathered as (
@@ -145,10 +133,30 @@ async def row(connection: Connection, statement: Statement, **values: Any) -> Di
     return await (await connection.execute(statement.text, values)).fetchone()
 
 
-async def lease(pool: Pool, wanted: Sequence[str], busy: Sequence[str], most: int, seconds: int) -> list[DictRow]:
-    """Due rows of these channels, each recipient at most once, ours for so many seconds."""
+async def lease(
+    pool: Pool,
+    wanted: Sequence[str],
+    busy: Sequence[str],
+    most: int,
+    seconds: int,
+    *,
+    direct: Sequence[str],
+    since: datetime,
+) -> list[DictRow]:
+    """Due rows of these channels, each recipient at most once, ours for so many seconds; each with its `facts`."""
     async with pool.connection() as connection:
-        return await rows(connection, LEASE, wanted=list(wanted), busy=list(busy), most=most, seconds=seconds)
+        leased = await rows(connection, LEASE, wanted=list(wanted), busy=list(busy), most=most, seconds=seconds)
+        if not leased:
+            return []
+        ids = [row["id"] for row in leased]
+        known = {row["id"]: row for row in await rows(connection, FACTS, ids=ids, direct=list(direct), since=since)}
+    return [{**row, "facts": known[row["id"]]} for row in leased if row["id"] in known]
+
+
+async def deliver(pool: Pool, ids: Sequence[UUID]) -> None:
+    """Note that these rows have been delivered, whosever they are, and what the digests among them tell of."""
+    async with pool.connection() as connection:
+        await connection.execute(DELIVER.text, {"ids": list(ids)})
 
 
 async def fan_out(connection: Connection, parent: UUID, copies: Sequence[dict[str, Any]]) -> None:
@@ -156,14 +164,21 @@ async def fan_out(connection: Connection, parent: UUID, copies: Sequence[dict[st
     await connection.execute(FAN_OUT.text, {"parent": parent, "copies": to_json(copies).decode()})
 
 
-async def settle(
-    pool: Pool, tenant_id: UUID, row_id: UUID, *, again_at: datetime | None = None, error: str | None = None
-) -> None:
-    """Say how a delivery ended: delivered without an error; with one it is tried again, or never when there is no `again_at`."""
-    statement = DELIVERED if error is None else DEAD if again_at is None else LATER
-    values = {"id": row_id, "at": again_at, "error": error}
-    named = {name: value for name, value in values.items() if f"%({name})s" in statement.text}
-    # All of it in one round trip.
+async def hand_on(pool: Pool, tenant_id: UUID, parent: UUID, copies: Sequence[dict[str, Any]]) -> None:
+    """Write these copies and settle the row itself."""
+    await once(pool, tenant_id, HAND_ON, {"parent": parent, "copies": to_json(copies).decode()})
+
+
+async def fail(pool: Pool, tenant_id: UUID, row_id: UUID, error: str, again_at: datetime | None) -> None:
+    """Say why a delivery failed: it is tried again, or never when there is no `again_at`."""
+    statement, values = DEAD, dict[str, Any](id=row_id, error=error)
+    if again_at is not None:
+        statement, values = LATER, {**values, "at": again_at}
+    await once(pool, tenant_id, statement, values)
+
+
+async def once(pool: Pool, tenant_id: UUID, statement: Statement, values: Mapping[str, Any]) -> None:
+    """One statement that sees one tenant, in one round trip."""
     async with pool.connection() as connection, connection.pipeline(), connection.transaction():
         await connection.execute(SET_TENANT.text, {"tenant": str(tenant_id)})
-        await connection.execute(statement.text, named)
+        await connection.execute(statement.text, values)

@@ -1,50 +1,70 @@
-"""A mail as bytes: what is the same for every attempt and every way of sending it."""
+"""A mail as bytes, put together by hand: it is always the same two parts, and a composer of every MIME costs twenty times as much."""
 
 import re
-from email.charset import QP, Charset
+import secrets
 from email.header import Header
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
-from email.policy import compat32
 from email.utils import formataddr, formatdate
+from quopri import encodestring
 from typing import Final
 
 from notify.channel import Mail, Undeliverable
 
-UTF8: Final = Charset("utf-8")
-UTF8.body_encoding = QP
-
 LONGEST_LINE: Final = 900
 
-POLICY: Final = compat32.clone(max_line_length=998, linesep="\r\n")
-"""The older of the library's two ways: composing takes a third of the time, and every value is made one line here."""
-
 ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+LINE_ENDS: Final = re.compile(r"\r\n?|\n")
 
 
 def compose(mail: Mail) -> bytes:
     """The message with text and HTML. Raises Undeliverable for an address that cannot be written to."""
     domain = mail.sender.rpartition("@")[2]
-    message = MIMEMultipart("alternative", policy=POLICY)
-    message["From"] = formataddr((one_line(mail.sender_name), mail.sender))
-    message["To"] = plain_address(mail.to)
-    subject = one_line(mail.subject)
-    message["Subject"] = subject if subject.isascii() else Header(subject, "utf-8", 998).encode()
-    message["Date"] = formatdate(localtime=True)
-    message["Message-ID"] = f"<{mail.id}@{domain}>"
+    boundary = secrets.token_hex(16)  # nobody can have written it into a comment
+    headers = {
+        "From": named_address(one_line(mail.sender_name), mail.sender),
+        "To": plain_address(mail.to),
+        "Subject": words("Subject", one_line(mail.subject)),
+        "Date": formatdate(localtime=True),
+        "Message-ID": f"<{mail.id}@{domain}>",
+        # RFC 3834: no vacation notice may answer this.
+        "Auto-Submitted": "auto-generated",
+        "MIME-Version": "1.0",
+        "Content-Type": f'multipart/alternative; boundary="{boundary}"',
+    }
     if mail.thread:
-        message["In-Reply-To"] = message["References"] = f"<{mail.thread}@{domain}>"
-    # RFC 3834: no vacation notice may answer this.
-    message["Auto-Submitted"] = "auto-generated"
-    for text, subtype in ((mail.text, "plain"), (mail.html, "html")):
-        message.attach(MIMEText(text, subtype, charset(text), policy=POLICY))
-    return message.as_bytes()
+        headers["In-Reply-To"] = headers["References"] = f"<{mail.thread}@{domain}>"
+    parts = (part("plain", mail.text), part("html", mail.html))
+    written = (f"\r\n--{boundary}\r\n".encode() + each for each in parts)
+    return b"".join((head(headers), *written, f"\r\n--{boundary}--\r\n".encode()))
 
 
-def charset(text: str) -> str:
+def head(headers: dict[str, str]) -> bytes:
+    """Headers and the empty line after them."""
+    return "".join((*(f"{name}: {value}\r\n" for name, value in headers.items()), "\r\n")).encode("ascii")
+
+
+def part(subtype: str, text: str) -> bytes:
     """As it stands where that is possible; quoted-printable for other alphabets, and for lines longer than mail allows."""
-    plain = text.isascii() and all(len(line) <= LONGEST_LINE for line in text.splitlines())
-    return "us-ascii" if plain else UTF8  # type: ignore[return-value]
+    lines = LINE_ENDS.split(text)
+    content = "\r\n".join(lines).encode()
+    if text.isascii() and max(map(len, lines)) <= LONGEST_LINE:
+        charset, encoding = "us-ascii", "7bit"
+    else:
+        charset, encoding, content = "utf-8", "quoted-printable", encodestring(content)
+    described = {
+        "Content-Type": f'text/{subtype}; charset="{charset}"',
+        "Content-Transfer-Encoding": encoding,
+    }
+    return head(described) + content
+
+
+def words(header: str, text: str) -> str:
+    """`text` as a header's value: as it stands, or encoded and folded as RFC 2047 wants it."""
+    return text if text.isascii() else Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+
+
+def named_address(name: str, address: str) -> str:
+    """A name, quoted or encoded where it must be, and the address."""
+    return formataddr((name, address)) if name.isascii() else f"{words('From', name)} <{address}>"
 
 
 def plain_address(address: str) -> str:

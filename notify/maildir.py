@@ -30,5 +30,5 @@ class Maildir:
         if not (self.directory / "new").exists():
             for name in ("tmp", "new", "cur"):
                 (self.directory / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        box = mailbox.Maildir(self.directory, create=False)
-        box.add(mailbox.MaildirMessage(content))
+        # As bytes: a message would be taken apart and put together again.
+        mailbox.Maildir(self.directory, create=False).add(content.replace(b"\r\n", b"\n"))

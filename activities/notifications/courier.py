@@ -10,8 +10,10 @@ from typing import Any, Final
 from activities.notifications.facts import About, read_about
 from activities.notifications.fanout import expand
 from activities.notifications.flood import gathered
+from activities.notifications.noting import Noting
 from activities.notifications.settling import Held, Settled, Settling
-from db.outbox import GATHERED, HELD, Pool, as_tenant, lease, rows, settle
+from db.outbox import GATHERED, HELD, Pool, as_tenant, fail, lease, once, rows
+from domain.notifications.attempts import WINDOW
 from domain.notifications.headlines import headline, title
 from domain.notifications.preferences import DIRECT, quiet_until
 from domain.notifications.recipients import SYMBOLIC, Recipient, Unaddressable, read_recipient
@@ -32,19 +34,19 @@ class OutboxLedger:
     """How an attempt ended, noted at the row."""
 
     pool: Pool
+    noting: Noting
 
     async def delivered(self, item: Item, status: int | None) -> None:
         """Done; so are the rows that a digest tells of."""
-        await settle(self.pool, item["tenant_id"], item["id"])
+        await self.noting.note(item["id"])
 
     async def failed(self, item: Item, error: Undelivered, again_at: datetime | None) -> None:
         """Again later, or never."""
-        await settle(self.pool, item["tenant_id"], item["id"], again_at=again_at, error=str(error))
+        await fail(self.pool, item["tenant_id"], item["id"], str(error), again_at)
 
     async def held(self, item: Item, until: datetime) -> None:
         """Not now; it was no attempt."""
-        async with as_tenant(self.pool, item["tenant_id"]) as connection:
-            await connection.execute(HELD.text, {"id": item["id"], "at": until})
+        await once(self.pool, item["tenant_id"], HELD, {"id": item["id"], "at": until})
 
 
 @dataclass(frozen=True)
@@ -74,23 +76,23 @@ class Courier:
         return await self._tell(item, recipient, channel)
 
     async def _tell(self, item: Item, recipient: Recipient, channel: Channel) -> int | None:
-        async with as_tenant(self.pool, item["tenant_id"]) as connection:
-            about = await read_about(connection, item, recipient, self.public_url)
-            person, told_of = about.person, False
-            if person and person.staff and item["template"] not in DIRECT:
-                now = datetime.now(UTC)
-                if until := quiet_until(person.preferences.quiet_hours, now):
-                    raise Held(until)
-                told_of = channel is Channel.EMAIL and await gathered(connection, item, now)
-            facts = about.facts
-            if item["template"] == "digest":
-                lines = await rows(connection, GATHERED, digest=item["id"])
-                facts = {**facts, "lines": [title(each["template"], each | each["payload"]) for each in lines]}
-        if told_of:
-            raise Settled
+        about = read_about(item, recipient, self.public_url)
+        if about.person and about.person.staff and item["template"] not in DIRECT:
+            if until := quiet_until(about.person.preferences.quiet_hours, datetime.now(UTC)):
+                raise Held(until)
+            if channel is Channel.EMAIL and await gathered(self.pool, item):
+                raise Settled
+        facts = about.facts
+        if item["template"] == "digest":
+            facts = {**facts, "lines": await self._lines(item)}
         if channel is Channel.SLACK:
             return await self._chat(item, about, facts)
         return await self._mail(item, recipient, about, facts)
+
+    async def _lines(self, item: Item) -> list[str]:
+        async with as_tenant(self.pool, item["tenant_id"]) as connection:
+            told = await rows(connection, GATHERED, digest=item["id"])
+        return [title(each["template"], each | each["payload"]) for each in told]
 
     async def _mail(self, item: Item, recipient: Recipient, about: About, facts: Mapping[str, Any]) -> int | None:
         written = render(item["template"], facts)
@@ -142,7 +144,15 @@ class OutboxLane:
     async def lease(self, busy: Collection[str], most: int) -> Sequence[Item]:
         """Due rows of the channels that have places left, the first of each recipient."""
         wanted = [channel for channel, places in PLACES.items() if self.running[channel] < places]
-        return await lease(self.courier.pool, wanted, list(busy), most, LEASE_SECONDS)
+        return await lease(
+            self.courier.pool,
+            wanted,
+            list(busy),
+            most,
+            LEASE_SECONDS,
+            direct=sorted(DIRECT),
+            since=datetime.now(UTC) - WINDOW,
+        )
 
     def key(self, item: Item) -> str:
         """Whom it is for and how it travels, as the lease spells it."""

@@ -1,4 +1,4 @@
-"""What a message is about, read at the moment of delivery: the ticket, the comment, the person, and where to look further."""
+"""What a message is about, from what was read when its row was leased: the ticket, the comment, the person, where to look further."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from db.outbox import ABOUT, Connection, row
 from domain.identity import Role
 from domain.notifications.preferences import Preferences, read_preferences
 from domain.notifications.recipients import Kind, Recipient
@@ -34,25 +33,15 @@ class About:
     tenant: str
 
 
-async def read_about(connection: Connection, item: Mapping[str, Any], recipient: Recipient, public_url: str) -> About:
+def read_about(item: Mapping[str, Any], recipient: Recipient, public_url: str) -> About:
     """What `item` is about. Raises Undeliverable when its person is gone, or when it would show a customer what is internal."""
-    payload = item["payload"]
-    found = await row(
-        connection,
-        ABOUT,
-        tenant=item["tenant_id"],
-        process=item["process_id"],
-        comment=payload.get("commentId"),
-        user=str(recipient.id) if recipient.kind is Kind.PERSON else None,
-    )
-    if found is None:
-        raise Undeliverable("The tenant does not exist.")
+    payload, found = item["payload"], item["facts"]
     person = person_of(found) if recipient.kind is Kind.PERSON else None
     if found["internal"] and (person is None or not person.staff):
         raise Undeliverable("The comment is for the staff only.")
     known = {name: value for name, value in found.items() if name in SHOWN and value is not None}
     return About(
-        facts={"automatic": False, "cause": None, **payload, **known, **links(found, payload, person, public_url)},
+        facts={"automatic": False, "cause": None, **payload, **known, **links(found, payload, public_url)},
         person=person,
         ticket_id=found["ticket_id"],
         tenant=found["tenant"],
@@ -75,9 +64,7 @@ def person_of(found: Mapping[str, Any]) -> Person:
     )
 
 
-def links(
-    found: Mapping[str, Any], payload: Mapping[str, Any], person: Person | None, public_url: str
-) -> dict[str, Any]:
+def links(found: Mapping[str, Any], payload: Mapping[str, Any], public_url: str) -> dict[str, Any]:
     """Where to look further, and instants as people read them, in UTC."""
     made: dict[str, Any] = {"inbox_link": f"{public_url}/inbox"}
     if found["ticket_id"]:

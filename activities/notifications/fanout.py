@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from db.outbox import DELIVERED, NEXT_PAGE, PEOPLE, Connection, Pool, as_tenant, fan_out, rows
+from db.outbox import DELIVERED, NEXT_PAGE, PEOPLE, Connection, Pool, as_tenant, fan_out, hand_on, rows
 from domain.identity import Role
 from domain.ids import derived_id
 from domain.notifications.preferences import channels_for, read_preferences
@@ -14,17 +14,16 @@ from notify.channel import Undeliverable
 
 PAGE: Final = 500
 FIRST: Final = UUID(int=0)
+NOBODY: Final = "There is nobody to tell."
 
 Group = tuple[str, UUID | None, Role | None]
 
 
 def groups(recipient: Recipient) -> list[Group]:
-    """Whom a recipient means; where that is nobody, the next one. In the end the administrators are told."""
+    """Whom a symbol means; where that is nobody, the next one. In the end the administrators are told."""
     admins: Group = ("role", None, Role.ADMIN)
     leads: Group = ("role", None, Role.LEAD)
     match recipient.kind:
-        case Kind.PERSON:
-            return [("person", recipient.id, None)]
         case Kind.ROLE:
             return [("role", None, recipient.role), admins]
         case Kind.TEAM:
@@ -36,18 +35,23 @@ def groups(recipient: Recipient) -> list[Group]:
 
 async def expand(pool: Pool, item: Mapping[str, Any], recipient: Recipient) -> None:
     """Write the next page of copies, and that it is written, in one transaction. Raises Undeliverable when there is nobody to tell."""
+    if recipient.kind is Kind.ADDRESS:
+        await hand_on(pool, item["tenant_id"], item["id"], [copy(item, recipient.address, Channel.EMAIL)])
+    elif recipient.kind is Kind.PERSON:
+        if not item["facts"]["active"]:
+            raise Undeliverable(NOBODY)
+        await hand_on(pool, item["tenant_id"], item["id"], copies(item, item["facts"]["user_id"], item["facts"]))
+    else:
+        await expand_group(pool, item, recipient)
+
+
+async def expand_group(pool: Pool, item: Mapping[str, Any], recipient: Recipient) -> None:
+    """The next page of those whom a symbol stands for."""
     async with as_tenant(pool, item["tenant_id"]) as connection:
-        if recipient.kind is Kind.ADDRESS:
-            people: list[dict[str, Any]] = []
-            made = [copy(item, recipient.address, Channel.EMAIL)]
-        else:
-            people = await page(connection, recipient, item["expanded_after"])
-            made = [
-                copy(item, str(person["id"]), channel)
-                for person in people
-                for channel in wanted(item, person["preferences"])
-            ]
-        await fan_out(connection, item["id"], made)
+        people = await page(connection, recipient, item["expanded_after"])
+        await fan_out(
+            connection, item["id"], [each for person in people for each in copies(item, person["id"], person)]
+        )
         if len(people) == PAGE:
             await connection.execute(NEXT_PAGE.text, {"id": item["id"], "last": people[-1]["id"]})
         else:
@@ -60,7 +64,12 @@ async def page(connection: Connection, recipient: Recipient, after: UUID | None)
         values = {"kind": kind, "id": group, "role": role, "after": FIRST}
         if await rows(connection, PEOPLE, **values, most=1):
             return await rows(connection, PEOPLE, **{**values, "after": after or FIRST}, most=PAGE)
-    raise Undeliverable("There is nobody to tell.")
+    raise Undeliverable(NOBODY)
+
+
+def copies(item: Mapping[str, Any], person: UUID, known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The copies for one person, of whom the preferences are known."""
+    return [copy(item, str(person), channel) for channel in wanted(item, known["preferences"])]
 
 
 def wanted(item: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[Channel, ...]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +12,10 @@ from activities.notifications.bell import Bell
 from activities.notifications.courier import Courier, OutboxLane, OutboxLedger
 from activities.notifications.dispatcher import Dispatcher
 from activities.notifications.measures import Measures
+from activities.notifications.noting import Noting
 from activities.notifications.settling import Settling
 from activities.notifications.webhooks import DeliveryLedger, WebhookLane
-from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, STATE, Pool, row
+from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, STATE, Pool, deliver, row
 from domain.process import Channel
 from notify.channel import Channel as Carrier
 from notify.channel import Mail
@@ -52,7 +54,7 @@ def make_dispatcher(
     slack = Slack(caller)
     courier = Courier(pool, mail_carrier(settings), slack, settings.public_url, settings.mail_from)
 
-    ledger = OutboxLedger(pool)
+    ledger = OutboxLedger(pool, Noting(partial(deliver, pool)))
     outbox = OutboxLane(courier, {channel: Settling(ledger, measures, channel.lower()) for channel in Channel})
     webhooks = WebhookLane(
         pool,

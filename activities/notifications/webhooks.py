@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from activities.notifications.settling import Settling
-from db.outbox import Pool, as_tenant, row
+from db.outbox import Pool, as_tenant, once, row
 from db.webhook_outbox import DELIVERED, FAILED, SUBJECT, lease_deliveries, pump
 from notify.channel import Channel, Post, Undelivered
 from notify.http import escaped
@@ -29,17 +29,14 @@ class DeliveryLedger:
 
     async def delivered(self, item: Item, status: int | None) -> None:
         """The receiver has it."""
-        async with as_tenant(self.pool, item["tenant_id"]) as connection:
-            await connection.execute(
-                DELIVERED.text, {"id": item["id"], "webhook": item["webhook_id"], "status": status}
-            )
+        values = {"id": item["id"], "webhook": item["webhook_id"], "status": status}
+        await once(self.pool, item["tenant_id"], DELIVERED, values)
 
     async def failed(self, item: Item, error: Undelivered, again_at: datetime | None) -> None:
         """Again later, or never."""
         about = {"id": item["id"], "webhook": item["webhook_id"]}
         values = {**about, "status": error.status, "error": str(error), "at": again_at}
-        async with as_tenant(self.pool, item["tenant_id"]) as connection:
-            await connection.execute(FAILED.text, values)
+        await once(self.pool, item["tenant_id"], FAILED, values)
 
     async def held(self, item: Item, until: datetime) -> None:
         """Webhooks have no quiet hours."""

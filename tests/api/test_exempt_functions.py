@@ -32,9 +32,14 @@ insert into deadlines (tenant_id, process_id, process, kind, cycle, due_at, stat
 values (%(tenant)s, %(id)s, 'ticket', %(kind)s, 1, %(at)s, %(state)s, case when %(state)s <> 'ARMED' then now() end)
 """
 NOTICE = """
-insert into notifications (id, tenant_id, rung, template, recipient, channel, payload, not_before, delivered_at, dead_at,
-    leased_until, digest_id)
-values (%(id)s, %(tenant)s, 'r', 'digest', %(recipient)s, %(channel)s, '{}', %(due)s, %(delivered)s, %(dead)s, %(leased)s, %(digest)s)
+insert into notifications (id, tenant_id, process_id, rung, template, recipient, channel, payload, not_before, delivered_at,
+    dead_at, leased_until, digest_id)
+values (%(id)s, %(tenant)s, %(process)s, %(id)s::text, %(template)s, %(recipient)s, %(channel)s, %(payload)s, %(due)s, %(delivered)s,
+    %(dead)s, %(leased)s, %(digest)s)
+"""
+COMMENT = """
+insert into ticket_comments (id, tenant_id, ticket_id, revision, author_name, author_role, body, internal, created_at)
+values (%s, %s, %s, 1, 'A', 'AGENT', 'Hello', false, now())
 """
 EVENT = """
 insert into events (tenant_id, type, entity, entity_id, version, at, internal, payload)
@@ -92,7 +97,8 @@ class Rows:
         """A row of the outbox, by default one that has been due for ages."""
         notice = uuid.uuid4()
         row = {"id": notice, "tenant": tenant or self.mine, "recipient": "a@shop.example", "channel": "SLACK"}
-        ends = dict.fromkeys(("delivered", "dead", "leased", "digest"))
+        row |= {"template": "digest", "payload": "{}"}
+        ends = dict.fromkeys(("delivered", "dead", "leased", "digest", "process"))
         self.connection.execute(NOTICE, {**row, "due": LONG_AGO, **ends, **values})
         return notice
 
@@ -281,6 +287,50 @@ async def test_a_lease_leaves_what_is_done_not_due_taken_or_of_another_channel(r
     rows.notice(recipient="mail@shop.example", channel="EMAIL")
     run_out = rows.notice(recipient="run out", leased=LONG_AGO)
     assert rows.seen(LEASE, ["SLACK"], [], 9) == [(run_out,)]
+
+
+FACTS = (
+    "select subject, comment, email, recent, waiting from notification_facts(%s, '{digest}', now() - interval '1 min')"
+)
+
+
+async def test_facts_are_those_of_the_rows_own_tenant(rows: Rows, seed: DemoSeed) -> None:
+    ticket, comment = rows.ticket(), uuid.uuid4()
+    rows.connection.execute(COMMENT, (comment, rows.mine, ticket))
+    told = {"recipient": str(seed.users["agent"]), "process": ticket, "payload": f'{{"commentId": "{comment}"}}'}
+    own, theirs = rows.notice(**told), rows.notice(rows.others, **told)
+    assert rows.seen(FACTS, [own]) == [("S", "Hello", "agent@acme-support.example", 0, 0)]
+    assert rows.seen(FACTS, [theirs]) == [(None, None, None, 0, 0)]
+
+
+@pytest.mark.parametrize("odd", ["", "x", "0198c7f2", "{}", "a@b.example", "role:LEAD"])
+async def test_facts_of_an_odd_row_are_none_and_no_error(rows: Rows, odd: str) -> None:
+    row = rows.notice(recipient=odd, payload=f'{{"commentId": "{odd}"}}')
+    assert rows.seen(FACTS, [row]) == [(None, None, None, 0, 0)]
+
+
+async def test_facts_count_the_mail_to_one_of_the_staff(rows: Rows, seed: DemoSeed) -> None:
+    agent, customer = (str(seed.users[who]) for who in ("agent", "customer"))
+    now = datetime.now(UTC)
+    for recipient in (agent, customer):
+        mail = {"recipient": recipient, "channel": "EMAIL"}
+        rows.notice(**mail, delivered=now)
+        rows.notice(**mail, delivered=LONG_AGO)
+        rows.notice(**mail, template="escalated")
+        waiting = rows.notice(**mail, template="escalated")
+        expected = (1, 2) if recipient == agent else (0, 0)
+        assert [tuple(row[3:]) for row in rows.seen(FACTS, [waiting])] == [expected]
+
+
+async def test_what_was_delivered_is_noted_with_what_its_digest_tells_of_and_its_token_is_dropped(rows: Rows) -> None:
+    digest = rows.notice(payload='{"token": "t", "count": 1}')
+    gathered, other = rows.notice(rows.others, digest=digest), rows.notice()
+    dead = rows.notice(dead=LONG_AGO)
+    assert rows.seen("select deliver_notifications(%s)", [digest, dead]) == [(2,)]
+    query = "select delivered_at is not null, payload::text from notifications where id = %s"
+    told = [rows.connection.execute(query, (row,)).fetchone() for row in (digest, gathered, other, dead)]
+    assert told == [(True, '{"count": 1}'), (True, "{}"), (False, "{}"), (False, "{}")]
+    assert rows.seen("select deliver_notifications(%s)", [digest]) == [(0,)]
 
 
 async def test_deliveries_are_leased_one_per_active_webhook(rows: Rows) -> None:

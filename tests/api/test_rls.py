@@ -29,6 +29,8 @@ EXEMPT = {
     "refresh_measures",
     "all_measures",
     "lease_notifications",
+    "notification_facts",
+    "deliver_notifications",
     "lease_webhook_deliveries",
     "pump_webhooks",
     "live_events",

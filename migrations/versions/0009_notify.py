@@ -1,0 +1,72 @@
+"""What many messages need and how they ended, each in one statement; webhooks that keep failing; replays keep their log."""
+
+from alembic import op
+
+from migrations.rls import APP_ROLE
+
+revision = "0009_notify"
+down_revision = "0008_metrics"
+branch_labels = None
+depends_on = None
+
+
+def as_uuid(text: str) -> str:
+    """An expression for `text` as an id; null where it is none, so that one odd row does not spoil a whole batch."""
+    return f"case when {text} ~* '^[0-9a-f]{{8}}-?([0-9a-f]{{4}}-?){{3}}[0-9a-f]{{12}}$' then ({text})::uuid end"
+
+
+FUNCTIONS = {
+    # The dispatcher: what these rows of the outbox are about, each read in its own tenant only. For mail to the staff also how
+    # many went out to the person since then, and how many wait that are not `direct`.
+    "notification_facts(ids uuid[], direct text[], since timestamptz)": f"""
+    returns table (id uuid, tenant text, ticket_id uuid, number bigint, subject text, status text, severity text, priority text,
+        comment text, author text, internal boolean, user_id uuid, email text, name text, role text, active boolean,
+        preferences jsonb, recent bigint, first_recent timestamptz, waiting bigint)
+    language sql stable as $$
+        select n.id, o.name, t.id, t.number, t.subject, t.status, t.severity, t.priority, c.body, c.author_name, c.internal,
+            u.id, u.email, u.name, u.role, u.active, u.preferences, f.recent, f.first_recent, f.waiting
+        from notifications n
+        join tenants o on o.id = n.tenant_id
+        left join support_tickets t on t.id = n.process_id and t.tenant_id = n.tenant_id
+        left join ticket_comments c on c.ticket_id = t.id and c.tenant_id = n.tenant_id
+            and c.id = {as_uuid("n.payload ->> 'commentId'")}
+        left join users u on u.tenant_id = n.tenant_id and u.id = {as_uuid("n.recipient")}
+        left join lateral (
+            select count(*) filter (where m.delivered_at > since) as recent,
+                min(m.delivered_at) filter (where m.delivered_at > since) as first_recent,
+                count(*) filter (where m.delivered_at is null and m.template <> all (direct)) as waiting
+            from notifications m
+            where n.channel = 'EMAIL' and u.role <> 'CUSTOMER' and n.template <> all (direct)
+              and m.tenant_id = n.tenant_id and m.channel = 'EMAIL' and m.recipient = n.recipient
+              and m.dead_at is null and m.digest_id is null and m.created_at > since - interval '2 days'
+        ) f on true
+        where n.id = any (ids)
+    $$""",
+    # The dispatcher: these have been delivered, and what a digest among them tells of. What lets somebody set a password leaves
+    # the database with the mail.
+    "deliver_notifications(ids uuid[])": """
+    returns integer
+    language sql volatile as $$
+        with told as (
+            update notifications n
+            set delivered_at = clock_timestamp(), leased_until = null, last_error = null, payload = n.payload - 'token'
+            where (n.id = any (ids) or n.digest_id = any (ids)) and n.delivered_at is null and n.dead_at is null
+            returning 1
+        )
+        select count(*)::integer from told
+    $$""",
+}
+
+
+def upgrade() -> None:
+    """Add the functions, with their owner's rights and a fixed search path."""
+    for signature, body in FUNCTIONS.items():
+        op.execute(f"create function {signature} {body} security definer set search_path = pg_catalog, public, pg_temp")
+        op.execute(f"revoke all on function {signature} from public")
+        op.execute(f"grant execute on function {signature} to {APP_ROLE}")
+
+
+def downgrade() -> None:
+    """Drop everything again."""
+    for signature in FUNCTIONS:
+        op.execute(f"drop function {signature}")
