@@ -22,6 +22,7 @@ from api import (
     manual,
     notifications,
     openapi,
+    password_page,
     passwords,
     permissions,
     promises,
@@ -135,6 +136,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     app.add_exception_handler(Answered, on_answered)  # type: ignore[arg-type]
     openapi.install(app)
     manual.install(app)
+    password_page.install(app)
     app.add_middleware(
         Edge,
         metrics=metrics,

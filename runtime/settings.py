@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1_048_576, validation_alias="SUMMIT_MAX_BODY_BYTES", ge=1024)
     request_budget_seconds: float = Field(default=8.0, validation_alias="SUMMIT_REQUEST_BUDGET", gt=0)
     public_url: str = Field(default="http://127.0.0.1:3100", validation_alias="SUMMIT_PUBLIC_URL")
+    portal_url: str | None = Field(default=None, validation_alias="SUMMIT_PORTAL_URL")
+    """Where a portal serves `/tickets/<id>`, `/inbox` and `/set-password`; without one, mails hold no links to the first two."""
     allow_targets: str = Field(default="", validation_alias="SUMMIT_ALLOW_TARGETS")
     smtp_host: str | None = Field(default=None, validation_alias="SUMMIT_SMTP_HOST")
     smtp_port: int = Field(default=587, validation_alias="SUMMIT_SMTP_PORT", ge=1, le=65535)
@@ -122,10 +124,10 @@ class Settings(BaseSettings):
             raise ValueError("must be a plain address such as support@example.com")
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "portal_url")
     @classmethod
-    def _no_slash(cls, value: str) -> str:
-        return value.rstrip("/")
+    def _no_slash(cls, value: str | None) -> str | None:
+        return value and value.rstrip("/")
 
     @field_validator(
         "redis_host",
@@ -135,6 +137,7 @@ class Settings(BaseSettings):
         "smtp_host",
         "smtp_user",
         "smtp_password",
+        "portal_url",
         mode="before",
     )
     @classmethod

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from json import dumps
 from typing import Any, Final
 
-from activities.notifications.facts import About, read_about
+from activities.notifications.facts import About, Sites, read_about
 from activities.notifications.fanout import expand
 from activities.notifications.flood import gathered
 from activities.notifications.noting import Noting
@@ -56,7 +56,7 @@ class Courier:
     pool: Pool
     mail: Carrier[Mail]
     chat: Carrier[Post]
-    public_url: str
+    sites: Sites
     mail_from: str
 
     async def deliver(self, item: Item) -> int | None:
@@ -76,7 +76,7 @@ class Courier:
         return await self._tell(item, recipient, channel)
 
     async def _tell(self, item: Item, recipient: Recipient, channel: Channel) -> int | None:
-        about = read_about(item, recipient, self.public_url)
+        about = read_about(item, recipient, self.sites)
         if about.person and about.person.staff and item["template"] not in DIRECT:
             if until := quiet_until(about.person.preferences.quiet_hours, datetime.now(UTC)):
                 raise Held(until)
@@ -117,7 +117,7 @@ class Courier:
             line = escaped(headline(item["template"], facts))
         except KeyError as error:
             raise Undeliverable(f"There is no template {item['template']!r}.") from error
-        text = f"{line}\n<{facts['link']}>" if "link" in facts else line
+        text = f"{line}\n<{facts['link']}>" if facts["link"] else line
         return await self.chat.send(Post(str(item["id"]), url, dumps({"text": text})))
 
 

@@ -33,7 +33,19 @@ class About:
     tenant: str
 
 
-def read_about(item: Mapping[str, Any], recipient: Recipient, public_url: str) -> About:
+@dataclass(frozen=True)
+class Sites:
+    """Where people find what a message is about: the API always, pages only where there is a portal."""
+
+    api: str
+    portal: str | None
+
+    def page(self, path: str) -> str | None:
+        """A page of the portal, when there is one."""
+        return None if self.portal is None else f"{self.portal}{path}"
+
+
+def read_about(item: Mapping[str, Any], recipient: Recipient, sites: Sites) -> About:
     """What `item` is about. Raises Undeliverable when its person is gone, or when it would show a customer what is internal."""
     payload, found = item["payload"], item["facts"]
     person = person_of(found) if recipient.kind is Kind.PERSON else None
@@ -41,12 +53,15 @@ def read_about(item: Mapping[str, Any], recipient: Recipient, public_url: str) -
         raise Undeliverable("The comment is for the staff only.")
     known = {name: value for name, value in found.items() if name in SHOWN and value is not None}
     return About(
-        facts={"automatic": False, "cause": None, **payload, **known, **links(found, payload, public_url)},
+        facts={**UNSAID, **payload, **known, **links(found, payload, sites)},
         person=person,
         ticket_id=found["ticket_id"],
         tenant=found["tenant"],
     )
 
+
+UNSAID = {"automatic": False, "cause": None, "times": 1}
+"""What payloads say only where it matters."""
 
 SHOWN = frozenset({"tenant", "number", "subject", "status", "severity", "priority", "comment", "author", "name"})
 
@@ -64,14 +79,18 @@ def person_of(found: Mapping[str, Any]) -> Person:
     )
 
 
-def links(found: Mapping[str, Any], payload: Mapping[str, Any], public_url: str) -> dict[str, Any]:
+def links(found: Mapping[str, Any], payload: Mapping[str, Any], sites: Sites) -> dict[str, Any]:
     """Where to look further, and instants as people read them, in UTC."""
-    made: dict[str, Any] = {"inbox_link": f"{public_url}/inbox"}
-    if found["ticket_id"]:
-        made["link"] = f"{public_url}/tickets/{found['ticket_id']}"
+    ticket = found["ticket_id"]
+    made: dict[str, Any] = {
+        "link": sites.page(f"/tickets/{ticket}") if ticket else None,
+        "inbox_link": sites.page("/inbox"),
+        "comments_call": f"{sites.api}/api/tickets/{ticket}/comments" if ticket else None,
+        "password_call": f"{sites.api}/api/auth/password",
+    }
     if "token" in payload:
         # Behind the hash: browsers keep it to themselves, so it stands in no server's log.
-        made["password_link"] = f"{public_url}/set-password#{payload['token']}"
+        made["password_link"] = f"{sites.portal or sites.api}/set-password#{payload['token']}"
     if "deadlineAt" in payload:
         made["deadline"] = f"{datetime.fromisoformat(str(payload['deadlineAt'])):%Y-%m-%d %H:%M %Z}".strip()
     return made

@@ -11,6 +11,7 @@ from typing import Final
 from activities.notifications.bell import Bell
 from activities.notifications.courier import Courier, OutboxLane, OutboxLedger
 from activities.notifications.dispatcher import Dispatcher
+from activities.notifications.facts import Sites
 from activities.notifications.measures import Measures
 from activities.notifications.noting import Noting
 from activities.notifications.settling import Settling
@@ -52,7 +53,8 @@ def make_dispatcher(
     measures = measures or Measures()
     caller = Caller(Targets.read(settings.allow_targets))
     slack = Slack(caller)
-    courier = Courier(pool, mail_carrier(settings), slack, settings.public_url, settings.mail_from)
+    sites = Sites(settings.public_url, settings.portal_url)
+    courier = Courier(pool, mail_carrier(settings), slack, sites, settings.mail_from)
 
     ledger = OutboxLedger(pool, Noting(partial(deliver, pool)))
     outbox = OutboxLane(courier, {channel: Settling(ledger, measures, channel.lower()) for channel in Channel})
@@ -60,7 +62,7 @@ def make_dispatcher(
         pool,
         StandardWebhook(caller),
         slack,
-        settings.public_url,
+        sites,
         Settling(DeliveryLedger(pool), measures, "webhook"),
         pump_seconds=pump_seconds,
     )

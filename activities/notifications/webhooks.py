@@ -8,6 +8,7 @@ from json import dumps
 from typing import Any, Final
 from uuid import UUID
 
+from activities.notifications.facts import Sites
 from activities.notifications.settling import Settling
 from db.outbox import Pool, as_tenant, once, row
 from db.webhook_outbox import DELIVERED, FAILED, SUBJECT, lease_deliveries, pump
@@ -50,7 +51,7 @@ class WebhookLane:
     pool: Pool
     standard: Channel[Post]
     slack: Channel[Post]
-    public_url: str
+    sites: Sites
     settling: Settling
     name: str = "webhooks"
     places: int = 32
@@ -86,4 +87,5 @@ class WebhookLane:
         named = (
             f"SUP-{found['number']} {escaped(found['subject'])}" if found else f"{item['entity']} {item['entity_id']}"
         )
-        return f"{item['type']}: <{self.public_url}/{item['entity']}s/{item['entity_id']}|{named}>"
+        page = self.sites.page(f"/{item['entity']}s/{item['entity_id']}")
+        return f"{item['type']}: <{page}|{named}>" if page else f"{item['type']}: {named}"

@@ -11,26 +11,44 @@ HEADLINES: Final[Mapping[str, str]] = {
     "ticket_resolved": "{subject}",
     "ticket_closed": "{subject}",
     "customer_reminder": "{subject}",
-    "sla_warning": "{clock} has used {percent} % of its time: {subject}",
-    "sla_breached": "{clock} breached: {subject}",
+    "sla_warning": "{clock} {progress}{reminder}: {subject}",
+    "sla_breached": "{clock} breached{reminder}: {subject}",
     "sla_annulled": "{clock} was met after all: {subject}",
-    "escalated": "Escalated ({rule}): {subject}",
-    "page": "PAGE ({rule}): {subject}",
+    "escalated": "Escalated ({rule}{reminder}): {subject}",
+    "page": "PAGE ({rule}{reminder}): {subject}",
     "credit_proposed": "A credit of {amount} {currency} is proposed: {subject}",
     "invitation": "You are invited to {tenant}",
     "password_reset": "Set a new password for {tenant}",
     "digest": "{count} notifications",
 }
-"""One line per template; a new template adds its own. Names in braces come from the payload and from what it is about."""
+"""One line per template; a new template adds its own. Names in braces come from the payload, from what it is about, and from `DERIVED`."""
 
 LONGEST: Final = 200
+
+
+def reminder(facts: Mapping[str, Any]) -> str:
+    """Which repeat of its rule this is, when it is one: `times` counts how often the rule has fired."""
+    times = facts.get("times")
+    return f", reminder {times - 1}" if isinstance(times, int) and times > 1 else ""
+
+
+def progress(facts: Mapping[str, Any]) -> str:
+    """How far a promise is used up; rules on minutes before a deadline know no percentage."""
+    percent = facts.get("percent")
+    return "is due soon" if percent is None else f"has used {percent} % of its time"
+
+
+DERIVED: Final = {"reminder": reminder, "progress": progress}
+"""Names in braces that no payload holds."""
 
 
 def headline(template: str, facts: Mapping[str, Any]) -> str:
     """One line without control characters, with the ticket's number in front. Raises KeyError for an unknown template."""
     pattern = HEADLINES[template]
     named = {name for _, name, _, _ in Formatter().parse(pattern) if name}
-    text = pattern.format_map({name: worded(facts.get(name)) for name in named})
+    text = pattern.format_map(
+        {name: DERIVED[name](facts) if name in DERIVED else worded(facts.get(name)) for name in named}
+    )
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     number = facts.get("number")
     shown = f"[SUP-{number}] {line}" if number else line

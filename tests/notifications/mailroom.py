@@ -225,7 +225,8 @@ async def mailroom(database: Database, seed: DemoSeed, **settings: Any) -> Async
         "smtp_port": mail.port,
         "smtp_tls": "off",
         "allow_targets": LOOPBACK,
-        "public_url": "https://help.shop.example",
+        "public_url": "https://api.shop.example",
+        "portal_url": "https://help.shop.example/",
         "mail_from": "support@acme-support.example",
         **settings,
     }

@@ -1,9 +1,13 @@
 """Mail: one message per row, whatever dies, and nobody waits for somebody else's broken mailbox."""
 
 import uuid
+from dataclasses import replace
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 
+import pytest
+
+from activities.notifications.facts import Sites
 from tests.notifications.mailroom import Mailroom, fresh_address, subjects
 
 
@@ -130,6 +134,35 @@ async def test_what_sets_a_password_leaves_the_database_with_the_mail(room: Mail
     await room.dispatcher.drain()
     assert "https://help.shop.example/set-password#very-secret" in text_of(room.mail.taken[0])
     assert "token" not in (await room.row(row))["payload"]
+
+
+async def test_without_a_portal_mail_and_chat_hold_no_links_to_pages_that_nobody_serves(
+    room: Mailroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [lane] = [each for each in room.dispatcher.lanes if each.name == "outbox"]
+    courier = lane.courier  # type: ignore[attr-defined]
+    monkeypatch.setattr(lane, "courier", replace(courier, sites=Sites("https://api.shop.example", None)))
+    ticket = await room.ticket()
+    chatter, _ = await room.person(preferences={"slack_url": room.receiver.url("/bare")})
+    await room.post("ticket_resolved", "casey@shop.example", ticket=ticket)
+    await room.post("escalated", chatter, "SLACK", ticket=ticket, rule="R")
+    await room.post(token="very-secret")
+    await room.dispatcher.drain()
+    resolved, invitation = sorted(map(text_of, room.mail.taken), reverse=True)
+    assert f"POST https://api.shop.example/api/tickets/{ticket}/comments" in resolved
+    assert "https://api.shop.example/set-password#very-secret" in invitation
+    assert "POST https://api.shop.example/api/auth/password" in invitation
+    [said] = room.receiver.at("/bare")
+    for written in (resolved, said.json["text"]):
+        assert "/tickets/" not in written.replace(f"/api/tickets/{ticket}/comments", "")
+
+
+async def test_a_repeat_of_a_rule_is_told_apart_from_the_first(room: Mailroom) -> None:
+    ticket, rule = await room.ticket(), {"rule": "R", "number": 1}
+    await room.post("escalated", "lead@shop.example", ticket=ticket, **rule, times=1)
+    await room.post("escalated", "lead@shop.example", ticket=ticket, **rule, times=2)
+    await room.dispatcher.drain()
+    assert sorted("reminder 1" in subject for subject in subjects(room.mail.taken)) == [False, True]
 
 
 async def test_a_repeated_notification_row_is_refused_by_its_key(room: Mailroom) -> None:

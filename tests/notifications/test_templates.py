@@ -16,9 +16,20 @@ TICKET = {
     "severity": "SEV2",
     "priority": "HIGH",
 }
-COMMON = {"tenant": "Acme & Co", "link": "https://x.example/tickets/1", "inbox_link": "https://x.example/inbox"}
+COMMON = {
+    "tenant": "Acme & Co",
+    "link": "https://x.example/tickets/1",
+    "inbox_link": "https://x.example/inbox",
+    "comments_call": "https://api.example/api/tickets/1/comments",
+    "times": 1,
+}
 CLOCK = {"clock": "FIRST_RESPONSE", "cycle": 1, "deadline": f"{datetime(2026, 3, 1, 9, tzinfo=UTC):%Y-%m-%d %H:%M %Z}"}
 COMMENT = {"author": "Alex", "comment": "one\ntwo"}
+PASSWORD = {
+    "name": "Ada",
+    "password_link": "https://x.example/set-password#t",
+    "password_call": "https://api.example/api/auth/password",
+}
 
 FACTS: dict[str, dict[str, Any]] = {
     "ticket_assigned": {},
@@ -33,8 +44,8 @@ FACTS: dict[str, dict[str, Any]] = {
     "escalated": {"rule": "75 % to the lead"},
     "page": {"rule": "PREMIUM SEV1"},
     "credit_proposed": {"clock": "RESOLUTION", "amount": "950.00", "currency": "USD", "overrunMinutes": 30},
-    "invitation": {"name": "Ada", "password_link": "https://x.example/set-password#t"},
-    "password_reset": {"name": "Ada", "password_link": "https://x.example/set-password#t"},
+    "invitation": PASSWORD,
+    "password_reset": PASSWORD,
     "digest": {"count": 2, "lines": ["[SUP-1] a", "[SUP-2] b"]},
 }
 SAID = {
@@ -67,6 +78,48 @@ def test_a_template_is_filled_as_text_and_as_html(template: str) -> None:
 def test_a_resolution_by_the_clock_says_so() -> None:
     made = render("ticket_resolved", {**TICKET, **COMMON, "automatic": True})
     assert "We have not heard from you" in made.text
+
+
+@pytest.mark.parametrize("template", FACTS)
+def test_without_a_portal_there_is_no_link_to_it(template: str) -> None:
+    made = render(template, {**TICKET, **COMMON, **FACTS[template], "link": None, "inbox_link": None})
+    known = ("https://api.example/", "https://x.example/set-password#t")
+    for written in (made.text, made.html):
+        assert "None" not in written
+        assert written.count("https://") == sum(written.count(each) for each in known)
+
+
+@pytest.mark.parametrize("template", ["ticket_reply", "ticket_resolved", "ticket_closed", "customer_reminder"])
+def test_a_customer_is_told_how_to_answer_and_that_mail_is_not_read(template: str) -> None:
+    facts = {**TICKET, **COMMON, **FACTS[template]}
+    with_portal, without = render(template, facts), render(template, {**facts, "link": None})
+    assert "https://x.example/tickets/1" in with_portal.text
+    assert "through the API: POST https://api.example/api/tickets/1/comments" in without.text
+    for made in (with_portal, without):
+        for written in (made.text, made.html):
+            assert "Answers to this mail are not read." in written
+            assert "reply" not in written
+
+
+@pytest.mark.parametrize("template", ["invitation", "password_reset"])
+def test_whoever_has_no_browser_is_told_of_the_call(template: str) -> None:
+    made = render(template, {**COMMON, **PASSWORD})
+    assert 'POST https://api.example/api/auth/password with {"token": "…", "password": "…"}' in made.text
+
+
+@pytest.mark.parametrize("template", ["escalated", "page", "sla_warning", "sla_breached"])
+def test_a_repeat_says_which_one_it_is(template: str) -> None:
+    first, third = (render(template, {**TICKET, **COMMON, **FACTS[template], "times": times}) for times in (1, 3))
+    assert "reminder" not in first.subject + first.text
+    assert ", reminder 2" in third.subject
+    assert "This is reminder 2 of this rule." in third.text
+
+
+def test_a_warning_by_minutes_names_no_percentage() -> None:
+    made = render("sla_warning", {**TICKET, **COMMON, **CLOCK, "percent": None})
+    assert made.subject == "[SUP-1042] First response is due soon: No <b>dashboard</b>"
+    assert "First response of SUP-1042 is due soon." in made.text
+    assert "%" not in made.subject + made.text
 
 
 def test_a_page_about_something_else_than_a_ticket_gets_through() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import uuid
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from activities.notifications.facts import Sites
 from tests.notifications.mailroom import Mailroom
 
 HOOK = """
@@ -153,6 +155,16 @@ async def test_a_chat_gets_a_line(room: Mailroom) -> None:
     [call] = room.receiver.at("/slack")
     assert call.json["text"].startswith(f"ticket.updated: <https://help.shop.example/tickets/{ticket}|SUP-")
     assert "A &lt;odd&gt; subject" in call.json["text"]
+
+
+async def test_without_a_portal_the_line_names_the_ticket_only(room: Mailroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    [lane] = [each for each in room.dispatcher.lanes if each.name == "webhooks"]
+    monkeypatch.setattr(lane, "sites", Sites("https://api.shop.example", None))
+    await hooked(room, "/bare", format="SLACK")
+    await room.event("ticket.updated", entity=await room.ticket("Printer"))
+    await room.dispatcher.drain()
+    [call] = room.receiver.at("/bare")
+    assert re.fullmatch(r"ticket\.updated: SUP-\d+ Printer", call.json["text"])
 
 
 async def test_an_inactive_webhook_is_left_alone(room: Mailroom) -> None:
