@@ -107,7 +107,7 @@ async def get_user(user_id: UUID, agent: Agent, session: Session) -> Response:
 async def change_user(
     user_id: UUID, body: ChangeUser, admin: Admin, app: App, session: Session, accepted: IfMatch
 ) -> Response:
-    """Change a person. Role and activity take effect within five seconds everywhere."""
+    """Change a person. Role, activity and a new password, which ends the tokens of before, take effect within five seconds everywhere."""
     if body.model_fields_set & {"role", "active"} and admin.id not in await identity.lock_admins(session):
         raise RoleTooLow(Role.ADMIN)
     version = await identity.lock_user(session, user_id)

@@ -35,7 +35,7 @@ with used as (
     update password_tokens p set used_at = clock_timestamp() from used u
     where p.user_id = u.user_id and p.hash <> :hash and p.used_at is null and p.created_at < u.created_at
 )
-update users set password_hash = :password from used u where users.id = u.user_id and users.active
+update users set password_hash = :password, password_set_at = clock_timestamp() from used u where users.id = u.user_id and users.active
 returning users.id
 """)
 
