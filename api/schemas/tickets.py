@@ -181,28 +181,6 @@ class CommentView(Resource):
     internal: bool
 
 
-class HistoryActor(View):
-    """Who decided: a user, or Summit itself (no id)."""
-
-    id: UUID | None
-    name: str
-    role: str
-
-
-class HistoryView(View):
-    """One decision: `at` is the instant of the event, `decidedAt` that of its recording."""
-
-    revision: int
-    command: str = Field(examples=["create", "change", "comment", "wake"])
-    actor: HistoryActor
-    at: datetime
-    decided_at: datetime
-    changes: dict[str, Any] = Field(
-        description="Field → `{before, after}`.", examples=[{"priority": {"before": "LOW", "after": "HIGH"}}]
-    )
-    reason: str | None
-
-
 class CommentOrder(StrEnum):
     """The order of a conversation."""
 

@@ -80,8 +80,13 @@ async def test_a_lead_pauses_resumes_and_waives(office: Office) -> None:
     problem(await adjusted(office, ticket, "resume"), 409, "clock-stands")
     waived = (await adjusted(office, ticket, "waive")).json()["clocks"][1]
     assert (waived["state"], waived["waived"]) == ("CANCELLED", True)
-    reasons = [entry["reason"] for entry in await office.listed(url=path(ticket) + "/history")]
-    assert reasons.count(REASON["reason"]) == 3
+    history = await office.listed(url=path(ticket) + "/history")
+    assert [(entry["command"], entry["reason"]) for entry in history[:3]] == [
+        ("waive", REASON["reason"]),
+        ("resume", REASON["reason"]),
+        ("pause", REASON["reason"]),
+    ]
+    assert history[0]["summary"] == f"Resolution waived by {history[0]['actor']['name']}: {REASON['reason']}"
 
 
 async def test_adjusting_badly_is_refused_and_changes_nothing(office: Office) -> None:
@@ -185,6 +190,11 @@ async def test_c28_an_edited_calendar_moves_the_deadlines_that_are_counted_on_it
         await asyncio.sleep(0.1)
     moved = datetime.fromisoformat((await clocks(office, ticket))["FIRST_RESPONSE 1"]["deadlineAt"])
     assert moved.date() == day + timedelta(days=2)
+    newest = (await office.listed(url=path(ticket) + "/history"))[0]
+    editor = (await office.call("lead", "GET", "/api/me")).json()["name"]
+    assert (newest["command"], newest["actor"]["name"]) == ("recalculate", "Summit")
+    assert f"“{calendar['name']}” was edited by {editor}" in newest["summary"]
+    assert {change["calendarEdit"]["editor"] for change in newest["changes"]["clocks"]} == {editor}
     assert (await office.call("lead", "PUT", url, json={**kept, "holidays": []})).status_code == 200
 
 
