@@ -31,6 +31,65 @@ async def test_every_bad_field_is_named_at_once_and_none_is_repeated(api: Front)
     assert "no-address" not in response.text
 
 
+PLAIN = {
+    "a channel of nobody": ("PUT", "/api/me/preferences", {"channels": ["PIGEON"]}, "'IN_APP'"),
+    "too many rules": (
+        "PUT",
+        "/api/me/preferences",
+        {"pageRules": [{"channel": "EMAIL"}] * 11},
+        "must have at most 10 items",
+    ),
+    "too many tags": (
+        "POST",
+        "/api/tickets",
+        {"customerEmail": "c@shop.example", "subject": "S", "description": "D", "tags": ["t"] * 51},
+        "must have at most 50 items",
+    ),
+    "no subject": (
+        "POST",
+        "/api/tickets",
+        {"customerEmail": "c@shop.example", "subject": "", "description": "D"},
+        "must have at least 1 character",
+    ),
+    "no description": ("POST", "/api/tickets", {"customerEmail": "c@shop.example", "subject": "S"}, "is required"),
+    "fields that are no object": (
+        "POST",
+        "/api/tickets",
+        {"customerEmail": "c@shop.example", "subject": "S", "description": "D", "fields": []},
+        "must be an object",
+    ),
+    "a severity of its own": (
+        "POST",
+        "/api/tickets",
+        {"customerEmail": "c@shop.example", "subject": "S", "description": "D", "severity": "P1"},
+        "must be 'SEV1', 'SEV2', 'SEV3' or 'SEV4'",
+    ),
+    "a bad action": (
+        "POST",
+        "/api/escalation-rules",
+        {"name": "R", "trigger": {"type": "CREATED"}, "actions": [{"type": "NOTIFY", "to": "NOBODY"}]},
+        "must be 'ASSIGNEE', 'TEAM_LEAD'",
+    ),
+    "a week that is a list": ("POST", "/api/sla/calendars", {"name": "C", "week": []}, "must be an object"),
+}
+PYTHON = ("<", "Input should", "after validation", "instance of", "dictionary", "Field required")
+
+
+@pytest.mark.parametrize(("method", "path", "body", "said"), PLAIN.values(), ids=PLAIN)
+async def test_what_is_wrong_with_a_field_is_said_in_plain_words(
+    api: Front, method: str, path: str, body: dict[str, object], said: str
+) -> None:
+    document = problem(await api.call("lead", method, path, json=body), 422, "invalid")
+    [error] = document["errors"]
+    assert said in error["detail"]
+    assert not [word for word in PYTHON if word in error["detail"]]
+
+
+async def test_a_parameter_that_is_too_large_is_said_in_plain_words(api: Front) -> None:
+    document = problem(await api.call("agent", "GET", "/api/users?limit=101&active=perhaps"), 422, "invalid")
+    assert {error["detail"] for error in document["errors"]} == {"must be at most 100", "must be true or false"}
+
+
 async def test_a_misspelt_parameter_is_refused_with_the_other_bad_ones(api: Front) -> None:
     document = problem(await api.call("agent", "GET", "/api/users?limit=101&ordr=x&role=KING"), 422, "invalid")
     assert places(document) == {"limit", "ordr", "role"}

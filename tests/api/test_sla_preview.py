@@ -98,6 +98,14 @@ WRONG: dict[str, tuple[dict[str, Any], set[str]]] = {
     "no target": ({"targetMinutes": 0}, {"/targetMinutes"}),
     "a zone that is none": ({"timeZone": "Mars/Olympus"}, {"/timeZone"}),
     "a calendar that never opens": ({"calendar": {"week": {"MON": []}}}, {"/calendar/week"}),
+    "neither calendar nor target": (
+        {"calendar": None, "targetMinutes": 0},
+        {"/calendar", "/calendarId", "/targetMinutes"},
+    ),
+    "two calendars and no target": (
+        {"calendarId": some_id(), "targetMinutes": 0},
+        {"/calendar", "/calendarId", "/targetMinutes"},
+    ),
     "all at once": (
         {
             "calendar": {"week": {"MON": [["09:00", "12:00"], ["10:00", "17:00"]]}, "country": "XX"},
