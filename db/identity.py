@@ -61,7 +61,9 @@ HIDDEN: Final = frozenset(("tenant_id", "password_hash", "password_set_at", "pre
 USER_COLUMNS: Final = [column for column in users.c if column.name not in HIDDEN]
 USER: Final = select(*USER_COLUMNS, team_ids).where(users.c.id == bindparam("id", type_=Uuid))
 USER_FOR_UPDATE: Final = (
-    select(users.c.id, users.c.version).where(users.c.id == bindparam("id", type_=Uuid)).with_for_update()
+    select(users.c.version, users.c.email, users.c.password_hash.is_(None).label("pending"))
+    .where(users.c.id == bindparam("id", type_=Uuid))
+    .with_for_update()
 )
 
 ADMINS_FOR_UPDATE: Final = (
@@ -179,10 +181,9 @@ async def add_user(connection: AsyncConnection, values: Mapping[str, Any], teams
     await _join(connection, values["id"], teams_of)
 
 
-async def lock_user(connection: AsyncConnection, user_id: UUID) -> int | None:
-    """The version of a user, locked until the transaction ends."""
-    row = (await connection.execute(USER_FOR_UPDATE, {"id": user_id})).first()
-    return None if row is None else int(row.version)
+async def lock_user(connection: AsyncConnection, user_id: UUID) -> Row | None:
+    """Version, address and whether a password is still to be chosen (`pending`) of a user, locked until the transaction ends."""
+    return (await connection.execute(USER_FOR_UPDATE, {"id": user_id})).mappings().first()
 
 
 async def lock_admins(connection: AsyncConnection) -> set[UUID]:

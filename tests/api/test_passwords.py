@@ -214,3 +214,49 @@ async def test_a_password_that_changes_while_somebody_signs_in_with_the_old_one_
     compared = {"tenant_id": tenant, "user_id": uuid.UUID(user["id"]), "password_hash": before}
     with pytest.raises(Unauthenticated):
         await settle(services, compared, "the old password")  # type: ignore[arg-type]
+
+
+async def test_a_link_to_an_address_that_has_changed_is_worth_nothing_and_the_new_one_gets_another(
+    api: Front, postgres: Database
+) -> None:
+    user = await invited(api)
+    new = f"{uuid.uuid4().hex}@people.example"
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"email": new})
+    lost, good = await tokens(postgres, user["id"])
+    assert await set_password(api, lost) == 422
+    assert await set_password(api, good) == 204
+    assert await signs_in(api, new)
+
+
+async def test_a_reset_does_not_outlive_the_address_and_who_has_a_password_is_not_invited(
+    api: Front, postgres: Database
+) -> None:
+    user = await invited(api, password="forgotten one")
+    await reset(api, user["email"])
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"email": f"{uuid.uuid4().hex}@people.example"})
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 422
+
+
+async def test_a_password_that_an_administrator_sets_ends_the_links_of_before(api: Front, postgres: Database) -> None:
+    user = await invited(api)
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"password": "of the desk"})
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 422
+    assert await signs_in(api, user["email"], "of the desk")
+
+
+async def test_a_new_address_with_a_password_needs_no_invitation(api: Front, postgres: Database) -> None:
+    user = await invited(api)
+    changes = {"email": f"{uuid.uuid4().hex}@people.example", "password": "of the desk"}
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json=changes)
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 422
+    assert await signs_in(api, changes["email"], "of the desk")
+
+
+async def test_a_change_of_anything_else_leaves_the_links_as_they_are(api: Front, postgres: Database) -> None:
+    user = await invited(api)
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"name": "Old", "email": user["email"].upper()})
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 204
