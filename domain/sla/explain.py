@@ -1,15 +1,13 @@
 """Explains a clock: every stretch of its time, what is used up and what is left, and a sentence that says why it is due when it is."""
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from domain.sla.clocks import NO_TIME, Clock, ClockState, Timetables, counting, elapsed
-from domain.sla.preview import Segment, Stretch, segments
-
-MOST_SEGMENTS: Final = 1_000
-"""The newest so many are told; a clock that ran for years has more."""
+from domain.sla.preview import MOST_SEGMENTS, Segment, Stretch, segments
 
 
 class Explanation(NamedTuple):
@@ -26,9 +24,9 @@ def explain(clock: Clock, tables: Timetables, calendar: str, now: datetime) -> E
     """The clock as it stands at `now`, on a calendar of this name."""
     used = elapsed(clock, max(now, clock.running_since or now), tables)
     left = max(clock.target.duration - used, NO_TIME)
-    cut = list(segments(_joined(stretches(clock, tables, now))))
+    newest = deque(segments(_joined(stretches(clock, tables, now))), MOST_SEGMENTS)
     outside = not tables[clock.target.calendar_id].is_open(clock.started_at)
-    return Explanation(used, left, cut[-MOST_SEGMENTS:], outside, "".join(sentence(clock, calendar, used, left)))
+    return Explanation(used, left, list(newest), outside, "".join(sentence(clock, calendar, used, left)))
 
 
 def stretches(clock: Clock, tables: Timetables, now: datetime) -> Iterator[Stretch]:

@@ -118,3 +118,4 @@ class PreviewView(View):
 
     deadline_at: datetime
     segments: list[SegmentView]
+    truncated: Annotated[bool, Field(description="Whether there are more segments than these, the first thousand.")]
