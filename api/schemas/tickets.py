@@ -210,7 +210,11 @@ class TicketQuery(Body):
     tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []
     customer_email: Email | None = None
     sla_state: Annotated[
-        list[SlaState], Field(description="`at_risk`: a clock has used three quarters of its target and is not broken.")
+        list[SlaState],
+        Field(
+            description="`ok`, `at_risk` (a clock has used three quarters of its target) and `paused`: tickets with a promise that"
+            " is open. `breached`: with one that was broken and not waived, those that are over included."
+        ),
     ] = []
     created_from: Annotated[Instant | None, Field(description="Created at this instant or later.")] = None
     created_to: Annotated[Instant | None, Field(description="Created before this instant.")] = None

@@ -48,12 +48,13 @@ COLUMNS: Final = [
 
 AT_RISK: Final = and_(T.sla_standing == "ok", T.at_risk_at <= func.now())
 STANDINGS: Final[Mapping[SlaState, ColumnElement[bool]]] = {
-    SlaState.OK: and_(T.sla_standing == "ok", or_(T.at_risk_at.is_(None), T.at_risk_at > func.now())),
+    SlaState.OK: and_(T.sla_standing == "ok", T.at_risk_at > func.now()),
     SlaState.AT_RISK: AT_RISK,
     SlaState.BREACHED: T.sla_standing == "breached",
     SlaState.PAUSED: T.sla_standing == "paused",
 }
-"""Which rows stand so now: being at risk comes with time, so no row says it."""
+"""Which rows stand so now: being at risk comes with time, so no row says it. Only a clock that runs has an instant from which on it
+is at risk, so what is over, or promised nothing, is neither well nor in danger."""
 
 INTAKE: Final = text("""
 select a.id as account_id, a.tier as account_tier,
