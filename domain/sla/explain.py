@@ -65,10 +65,10 @@ def sentence(clock: Clock, calendar: str, used: timedelta, left: timedelta) -> I
         yield f", {spelled(left)} left: due {clock.deadline_at:%Y-%m-%d %H:%M:%S} UTC"
     elif clock.breached_at:
         why = "time ran out" if clock.cause == "DEADLINE" else "a change left no time"
-        yield f"; broken {clock.breached_at:%Y-%m-%d %H:%M:%S} UTC, {why}"
+        yield f"; breached {clock.breached_at:%Y-%m-%d %H:%M:%S} UTC, {why}"
         yield from _afterwards(clock)
     elif clock.met_at:
-        yield f"; kept {clock.met_at:%Y-%m-%d %H:%M:%S} UTC with {spelled(left)} left"
+        yield f"; met {clock.met_at:%Y-%m-%d %H:%M:%S} UTC with {spelled(left)} left"
     elif clock.ended_at:
         yield f"; {'waived' if clock.waived else 'cancelled'} {clock.ended_at:%Y-%m-%d %H:%M:%S} UTC"
     yield "."
@@ -76,11 +76,11 @@ def sentence(clock: Clock, calendar: str, used: timedelta, left: timedelta) -> I
 
 def _afterwards(clock: Clock) -> Iterator[str]:
     if clock.state is ClockState.ANNULLED and clock.met_at:
-        yield f", but annulled: it was kept {clock.met_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f", but annulled: it was met {clock.met_at:%Y-%m-%d %H:%M:%S} UTC"
     elif clock.met_at:
-        yield f", kept late {clock.met_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f", met late {clock.met_at:%Y-%m-%d %H:%M:%S} UTC"
     elif counting(clock):
-        yield ", and not kept yet"
+        yield ", and not met yet"
 
 
 def spelled(duration: timedelta) -> str:

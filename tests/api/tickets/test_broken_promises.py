@@ -73,6 +73,18 @@ async def test_a_promise_broken_is_proposed_a_credit_that_a_lead_grants(office: 
     assert (found["responseCompliance"], found["totalBreaches"], found["creditTotal"]) == (0.0, 1, "50.00")
 
 
+async def test_a_breach_that_was_waived_says_so_with_its_clock(office: Office) -> None:
+    ticket = await opened(office, await account(office), fresh())
+    breach = await broken(office, ticket)
+    await office.call("lead", "POST", f"/api/sla/breaches/{breach['id']}/waive", json={"reason": "Our line was down."})
+    answer = await office.call("agent", "GET", f"/api/tickets/{ticket['id']}/sla")
+    clocks = {each["kind"]: each for each in answer.json()["clocks"]}
+    assert "breached " in clocks["FIRST_RESPONSE"]["explanation"]
+    told = [(each["action"], each["reason"]) for each in clocks["FIRST_RESPONSE"]["adjustments"]]
+    assert told == [("WAIVE", "Our line was down.")]
+    assert clocks["RESOLUTION"]["adjustments"] == []
+
+
 async def test_the_history_of_a_broken_promise_is_for_people(office: Office) -> None:
     ticket = await opened(office, await account(office), fresh())
     breach = await broken(office, ticket)
