@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from uvicorn import Config, Server
 
+from api.wire import Wire
 from cli.demo import DemoSeed
 from runtime.embedded.ports import free_port
 from tests.api.front import Front, front, places, problem
@@ -260,7 +261,7 @@ async def test_a_connection_that_the_server_closed_is_replaced_unnoticed(postgre
 
 async def test_over_a_real_socket_too(postgres: Database, seed: DemoSeed) -> None:
     async with front(postgres.app, seed) as running:
-        server = Server(Config(running.app, port=free_port(), lifespan="off", log_config=None, http="httptools"))
+        server = Server(Config(running.app, port=free_port(), lifespan="off", log_config=None, http=Wire))
         task = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
@@ -276,8 +277,22 @@ async def test_over_a_real_socket_too(postgres: Database, seed: DemoSeed) -> Non
             assert (await http.get("/api/me", headers=headers)).status_code == 200
             head = await http.head("/api/me", headers=headers)
             assert (head.status_code, head.content) == (200, b"")
+        told = await sent(server.config.port, b"GET /api/me HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n")
+        problem(told, 400, "bad-request")
+        problem(await sent(server.config.port, b"\x16\x03\x01\r\n\r\n"), 400, "bad-request")
         server.should_exit = True
         await task
+
+
+async def sent(port: int, request: bytes) -> httpx.Response:
+    """The answer to bytes that no client library would send; the server hangs up after it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    status, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    return httpx.Response(int(status.split()[1]), headers=headers, content=body)
 
 
 async def test_an_answer_names_a_hundred_bad_fields_at_most(api: Front) -> None:
