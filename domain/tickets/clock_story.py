@@ -92,6 +92,8 @@ def reason(before: Clock | None, after: Clock) -> Why | None:
             return Why.POLICY_CHANGE if after.cause is Cause.POLICY_CHANGE else Why.DEADLINE
         case ClockState.BREACHED if before and after.met_at != before.met_at:
             return Why.MET_LATE
+        case ClockState.BREACHED if before and after.waived and not before.waived:
+            return Why.WAIVED
     if before is None:
         return Why.STARTED
     return held(before, after) or moved(before, after)
@@ -141,7 +143,7 @@ def words(change: ClockChange) -> Iterator[str]:
         case Why.ANNULLED:
             yield f": its breach is annulled, because it was met at {told(clock.met_at)}"
         case Why.WAIVED:
-            yield " waived"
+            yield ": its breach is waived" if clock.state is ClockState.BREACHED else " waived"
         case Why.CANCELLED:
             yield " cancelled"
         case Why.CUSTOMER:

@@ -14,7 +14,7 @@ from domain.process import Command, Wake
 from domain.sla.calendars import DAYS
 from domain.sla.clocks import Clock, ClockKind
 from domain.sla.escalation import Notify, Page, Raise, Reassign
-from domain.tickets.clock_story import Edit, Why
+from domain.tickets.clock_story import Edit, Why, clock_changes, sentence
 from domain.tickets.model import (
     AdjustClock,
     ChangeTicket,
@@ -171,6 +171,14 @@ def test_pauses_and_waives_by_hand_say_who_and_why() -> None:
     waived = held.write(AdjustClock(kind=LAST, action=ClockAction.WAIVE, reason="Agreed"), when("09:30"), LEAD)
     assert (waived.did, waived.summary) == (Did.WAIVE, "Resolution waived by Lee Lead: Agreed.")
     assert whys(waived) == [(LAST, "RUNNING", "CANCELLED", Why.WAIVED)]
+
+
+def test_a_breach_that_is_waived_is_told_as_such() -> None:
+    broken = book()
+    broken.wake(when("10:00"))
+    clock = broken.life.clock(FIRST)
+    [change] = clock_changes([clock], [clock.moved(waived=True)], NAMED, None, when("10:05"))
+    assert (change.why, sentence(change)) == (Why.WAIVED, "First response: its breach is waived")
 
 
 def test_a_reply_dated_before_the_breach_tells_that_it_is_annulled() -> None:
