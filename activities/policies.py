@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -36,6 +37,9 @@ class Policies:
             tables=policy.timetables(row["time_zone"] or "UTC", holidays_or_none),
             fee=row["monthly_fee"] or Decimal(0),
             currency=row["currency"] or "USD",
+            waived=frozenset(UUID(breach) for breach, deed in row.get("deeds") or () if deed == "WAIVE"),
+            credited=frozenset(UUID(breach) for breach, deed in row.get("deeds") or () if deed == "CREDIT"),
+            granted={datetime.fromisoformat(month): Decimal(amount) for month, amount in row.get("granted") or ()},
         )
 
     def _policy(self, tenant_id: UUID, row: Mapping[str, Any]) -> SlaPolicy:

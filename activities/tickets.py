@@ -74,7 +74,8 @@ def reads(request: Request[Any]) -> list[Bound]:
         return [
             Bound(CREATION, values | {"email": command.customer_email, "domain": mail_domain(command.customer_email)})
         ]
-    return [Bound(SURROUNDINGS, values | {"ticket": request.process_id})]
+    asked = max(filter(None, (request.received_at, request.armed, request.now)))
+    return [Bound(SURROUNDINGS, values | {"ticket": request.process_id, "asked": asked})]
 
 
 def rule(opened: OpenDecision) -> Decision[Ticket]:

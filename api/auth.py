@@ -43,6 +43,7 @@ class Caller:
     actor: Actor
     time_zone: str
     preferences: dict[str, Any]
+    password_set_at: datetime | None = None
 
     @property
     def role(self) -> Role:
@@ -52,10 +53,11 @@ class Caller:
 
 @dataclass(frozen=True)
 class Claims:
-    """What a believed token says; `expires_at` in seconds since 1970."""
+    """What a believed token says; `issued_at` and `expires_at` in seconds since 1970."""
 
     tenant_id: UUID
     user_id: UUID
+    issued_at: float
     expires_at: float
 
 
@@ -64,16 +66,29 @@ def derive_key(settings: Settings, purpose: str) -> bytes:
     return hmac.digest(settings.require_secret().encode(), purpose.encode(), hashlib.sha256)
 
 
-def mint(settings: Settings, *, tenant_id: UUID, user_id: UUID, role: Role, minutes: int | None = None) -> str:
-    """A token for a user, valid for `minutes` (the setting's, unless given)."""
+def mint(
+    settings: Settings,
+    *,
+    tenant_id: UUID,
+    user_id: UUID,
+    role: Role,
+    minutes: int | None = None,
+    not_before: datetime | None = None,
+) -> str:
+    """A token for a user, valid for `minutes` (the setting's, unless given).
+
+    `not_before` is the database's instant of the user's password, which may be ahead of our clock. The issue is told to
+    the microsecond: a token of the second in which the password was set is good or bad.
+    """
     now = datetime.now(UTC)
+    now = max(now, not_before or now)
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": str(user_id),
         "tenant": str(tenant_id),
         "role": role.value,
-        "iat": now,
+        "iat": now.timestamp(),
         "exp": now + timedelta(minutes=minutes or settings.token_minutes),
     }
     return jwt.encode(claims, settings.require_secret(), algorithm=ALGORITHM)
@@ -91,7 +106,7 @@ def verify(settings: Settings, token: str) -> Claims:
             # Two servers' clocks may differ by a second; a token from the future is still one that we signed.
             options={"require": CLAIMS, "verify_iat": False},
         )
-        return Claims(UUID(claims["tenant"]), UUID(claims["sub"]), float(claims["exp"]))
+        return Claims(UUID(claims["tenant"]), UUID(claims["sub"]), float(claims["iat"]), float(claims["exp"]))
     except jwt.ExpiredSignatureError:
         raise Unauthenticated("The token has expired; sign in again.") from None
     except (jwt.PyJWTError, ValueError, AttributeError, TypeError):
@@ -126,6 +141,13 @@ class Directory:
     known: dict[tuple[UUID, UUID], tuple[float, Caller]] = field(default_factory=dict)
 
     async def caller(self, claims: Claims) -> Caller:
+        """The active user behind the claims, if the token came after their password. Raises Unauthenticated."""
+        caller = await self.active(claims)
+        if caller.password_set_at is not None and claims.issued_at < caller.password_set_at.timestamp():
+            raise Unauthenticated("The password has changed since this token was issued; sign in again.")
+        return caller
+
+    async def active(self, claims: Claims) -> Caller:
         """The active user behind the claims. Raises Unauthenticated."""
         key = (claims.tenant_id, claims.user_id)
         entry = self.known.get(key)
@@ -139,7 +161,9 @@ class Directory:
         actor = Actor(
             id=row["id"], role=Role(row["role"]), name=row["name"], email=row["email"], account_id=row["account_id"]
         )
-        caller = Caller(claims.tenant_id, claims.user_id, actor, row["time_zone"], row["preferences"])
+        caller = Caller(
+            claims.tenant_id, claims.user_id, actor, row["time_zone"], row["preferences"], row["password_set_at"]
+        )
         if len(self.known) >= CACHE_SIZE:
             self.known.clear()
         self.known[key] = (time.monotonic() + CACHE_SECONDS, caller)

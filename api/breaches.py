@@ -7,14 +7,20 @@ from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import structlog
 from fastapi import Query, Request
 from sqlalchemy import RowMapping
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.background import BackgroundTask
 from starlette.responses import Response
+from temporalio.service import RPCError
 
 from api.auth import Caller
 from api.dependencies import Agent, App, IfMatch, Lead, Session, page_of
+from api.desk import TICKET
 from api.errors import refusals
 from api.paging import BadCursor, Page
+from api.processes import Processes
 from api.records import Once, fresh, new_id
 from api.responses import reply
 from api.routing import Area
@@ -40,6 +46,8 @@ from domain.sla.breaches import (
 from domain.sla.compliance import BadPeriod, ordered
 from domain.sla.policy import SlaPolicy
 from runtime.holidays import holidays_or_none
+
+log = structlog.get_logger(__name__)
 
 router = Area(prefix="/api/sla/breaches", tags=["SLA"])
 
@@ -139,7 +147,17 @@ async def answered(breach_id: UUID, caller: Caller, session: Session, app: App, 
     """The breach as it stands after an action."""
     policy = await app.policies.of(session, caller.tenant_id)
     view = shown(existing(await find_breach(session, breach_id)), policy, datetime.now(UTC))
-    return await once.reply(view, 200, version=view.version)
+    response = await once.reply(view, 200, version=view.version)
+    response.background = BackgroundTask(let_know, app.processes, view.ticket_id, caller.tenant_id)
+    return response
+
+
+async def let_know(processes: Processes, ticket: UUID, tenant: UUID) -> None:
+    """Have the ticket decide what it now owes. Where that fails its next decision finds the action all the same."""
+    try:
+        await processes.wake(TICKET.name, ticket, tenant)
+    except (RPCError, RuntimeError, SQLAlchemyError) as error:
+        log.warning("ticket_not_told_of_action", ticket_id=str(ticket), error=repr(error))
 
 
 def filters(query: BreachQuery) -> BreachFilters:

@@ -48,24 +48,31 @@ def bounds(asked: Period) -> Mapping[str, Any]:
 def figures(kept: Kept) -> dict[str, Any]:
     """What is told of a group, or of all."""
     response = kept.counts.get(ClockKind.FIRST_RESPONSE, NOTHING)
+    following = kept.counts.get(ClockKind.NEXT_RESPONSE, NOTHING)
     resolution = kept.counts.get(ClockKind.RESOLUTION, NOTHING)
     sums = [CreditSum(currency=name, amount=money(amount, name)) for name, amount in sorted(kept.credits.items())]
     return {
         "response_compliance": response.compliance,
-        "next_response_compliance": kept.counts.get(ClockKind.NEXT_RESPONSE, NOTHING).compliance,
+        "next_response_compliance": following.compliance,
         "resolution_compliance": resolution.compliance,
         "response_compliance_excluding_waived": response.without_waived,
+        "next_response_compliance_excluding_waived": following.without_waived,
         "resolution_compliance_excluding_waived": resolution.without_waived,
         "total_breaches": sum(count.breached for count in kept.counts.values()),
         "waived_breaches": sum(count.waived for count in kept.counts.values()),
         "credit_total": single(sums),
         "credits": sums,
-        "median_response_seconds": kept.response[0],
-        "p90_response_seconds": kept.response[1],
-        "median_resolution_seconds": kept.resolution[0],
-        "p90_resolution_seconds": kept.resolution[1],
+        "median_response_seconds": to_the_millisecond(kept.response[0]),
+        "p90_response_seconds": to_the_millisecond(kept.response[1]),
+        "median_resolution_seconds": to_the_millisecond(kept.resolution[0]),
+        "p90_resolution_seconds": to_the_millisecond(kept.resolution[1]),
         "satisfaction": None,
     }
+
+
+def to_the_millisecond(seconds: float | None) -> float | None:
+    """Without the digits that interpolating adds."""
+    return None if seconds is None else round(seconds, 3)
 
 
 def single(sums: list[CreditSum]) -> Decimal | None:

@@ -18,7 +18,7 @@ from api.responses import reply
 from api.routing import Area
 from api.schemas.common import SearchText
 from api.schemas.identity import ChangeUser, CreateTeam, CreateUser, LoginForm, Me, TeamView, Token, UserView
-from db import identity
+from db import identity, passwords
 from domain.identity import Role
 from domain.notifications.preferences import read_preferences
 from domain.people import OwnAccess, may_change
@@ -107,17 +107,21 @@ async def get_user(user_id: UUID, agent: Agent, session: Session) -> Response:
 async def change_user(
     user_id: UUID, body: ChangeUser, admin: Admin, app: App, session: Session, accepted: IfMatch
 ) -> Response:
-    """Change a person. Role and activity take effect within five seconds everywhere."""
+    """Change a person. Role, activity and a new password, which ends the tokens of before, take effect within five seconds everywhere.
+
+    A new address or password ends the links that were mailed before; who has not chosen a password yet is invited anew.
+    """
     if body.model_fields_set & {"role", "active"} and admin.id not in await identity.lock_admins(session):
         raise RoleTooLow(Role.ADMIN)
-    version = await identity.lock_user(session, user_id)
-    fresh(found(version), accepted)
+    before = found(await identity.lock_user(session, user_id))
+    fresh(before["version"], accepted)
     await refuse_unknown(session, {("/accountId", "account"): body.account_id, ("/teamIds", "team"): body.team_ids})
     values = await written(app, body)
     may_change(admin.id, user_id, values)
     teams = body.team_ids if "team_ids" in body.model_fields_set else None
     await identity.change_user(session, user_id, values, teams)
     view = await user_view(session, user_id)
+    await renew_links(session, before, view, password_set=body.password is not None)
     app.directory.forget(admin.tenant_id, user_id)
     return reply(view, version=view.version)
 
@@ -163,19 +167,25 @@ async def written(app: App, body: CreateUser | ChangeUser) -> dict[str, Any]:
     return values
 
 
-def found(version: int | None) -> int:
-    """The version of a user that exists. Raises NotFound."""
-    if version is None:
+async def renew_links(session: Session, before: identity.Row, user: UserView, *, password_set: bool) -> None:
+    """End the links to an address that has changed, or for a password that has been set; invite who still has none."""
+    moved = user.email.lower() != before["email"].lower()
+    if moved or password_set:
+        await passwords.end_tokens(session, user.id)
+    if moved and user.active and before["pending"] and not password_set:
+        await invite(session, user.id)
+
+
+def found(row: identity.Row | None) -> identity.Row:
+    """A user that exists. Raises NotFound."""
+    if row is None:
         raise NotFound("There is no such user.")
-    return version
+    return row
 
 
 async def user_view(session: Session, user_id: UUID) -> UserView:
     """A user to show. Raises NotFound."""
-    row = await identity.find_user(session, user_id)
-    if row is None:
-        raise NotFound("There is no such user.")
-    return UserView.model_validate(row)
+    return UserView.model_validate(found(await identity.find_user(session, user_id)))
 
 
 async def team_view(session: Session, team_id: UUID) -> TeamView:

@@ -8,7 +8,7 @@ from api.errors import Unauthenticated
 from api.schemas.identity import LoginForm, Token
 from api.services import Services
 from db.engine import tenant_transaction
-from db.identity import Row, find_caller, login_candidates, rehash
+from db.identity import Row, find_signing_in, login_candidates, rehash
 from domain.identity import Role
 
 WRONG: Final = "The address or the password is wrong."
@@ -27,8 +27,14 @@ async def sign_in(app: Services, form: LoginForm, tenant: str | None) -> Token:
         app.metrics.logins.labels("refused").inc()
         raise Unauthenticated(WRONG, "invalid_grant")
     app.metrics.logins.labels("accepted").inc()
-    role = await settle(app, user, form.password)
-    token = mint(app.settings, tenant_id=user["tenant_id"], user_id=user["user_id"], role=role)
+    row = await settle(app, user, form.password)
+    token = mint(
+        app.settings,
+        tenant_id=user["tenant_id"],
+        user_id=user["user_id"],
+        role=Role(row["role"]),
+        not_before=row["password_set_at"],
+    )
     return Token(access_token=token, expires_in=app.settings.token_minutes * 60)
 
 
@@ -42,15 +48,15 @@ async def matching(app: Services, candidates: list[Row], password: str) -> Row |
     return None
 
 
-async def settle(app: Services, user: Row, password: str) -> Role:
-    """The user's role now; a hash made with old parameters is renewed on the way."""
+async def settle(app: Services, user: Row, password: str) -> Row:
+    """The user as of now, unless the password has changed meanwhile; a hash made with old parameters is renewed on the way."""
     stored: str = user["password_hash"]
     renewed = await app.passwords.hash(password) if app.passwords.outdated(stored) else None
     user_id: UUID = user["user_id"]
     async with tenant_transaction(app.engine, user["tenant_id"]) as connection:
-        row = await find_caller(connection, user_id)
+        row = await find_signing_in(connection, user_id, stored)
         if row is None:
             raise Unauthenticated(WRONG, "invalid_grant")
         if renewed is not None:
             await rehash(connection, user_id, stored, renewed)
-    return Role(row["role"])
+    return row

@@ -3,6 +3,7 @@
 import uvicorn
 
 from api.app import create_app
+from api.wire import Wire
 from runtime import logs
 from runtime.settings import Settings
 
@@ -16,7 +17,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=Wire,
         log_config=None,
         access_log=False,
         server_header=False,

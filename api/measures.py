@@ -47,7 +47,7 @@ Row = Mapping[str, Any]
 
 @dataclass(eq=False)
 class Support(Collector):
-    """The guide's six, and the time from a broken deadline to its record; as of the last refresh."""
+    """The guide's six, how many promises were due, and the time from a broken deadline to its record; as of the last refresh."""
 
     rows: dict[str, list[Row]] | None = None
 
@@ -83,7 +83,7 @@ def families(rows: Mapping[str, list[Row]]) -> Iterator[Metric]:
     yield histogram(
         "support_resolution_time_seconds", "From creation to resolution", "tier", Tier, rows["resolution"], TIMES
     )
-    yield compliance(rows["met"], rows["breached"])
+    yield from compliance(rows["met"], rows["breached"])
     # Nothing rates tickets yet; the name is there for whoever builds a dashboard.
     yield GaugeMetricFamily("support_satisfaction_score", "Mean rating, 1 to 5", value=math.nan)
     yield histogram(
@@ -96,17 +96,20 @@ def families(rows: Mapping[str, list[Row]]) -> Iterator[Metric]:
     )
 
 
-def compliance(met_rows: Sequence[Row], breached_rows: Sequence[Row]) -> Metric:
-    """What was kept of what was due, by kind of promise."""
+def compliance(met_rows: Sequence[Row], breached_rows: Sequence[Row]) -> Iterator[Metric]:
+    """What was kept of what was due, by kind of promise, and how many that were: a few prove nothing."""
     ratio = GaugeMetricFamily(
         "support_sla_compliance_ratio", "Met of all due in the last 30 days, 0 to 1", labels=["kind"]
     )
+    counts = GaugeMetricFamily("support_sla_promises_due", "Promises due in the last 30 days", labels=["kind"])
     met = {row["label"]: row["count"] for row in met_rows}
     breached = {row["label"]: row["count"] for row in breached_rows}
     for kind in ClockKind:
         kept, due = met.get(kind, 0), met.get(kind, 0) + breached.get(kind, 0)
         ratio.add_metric([kind.value], kept / due if due else math.nan)
-    return ratio
+        counts.add_metric([kind.value], due)
+    yield ratio
+    yield counts
 
 
 def histogram(

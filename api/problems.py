@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from api.schemas.common import View
+from api.schemas.wording import in_words
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:summit:problem:"
@@ -107,24 +108,9 @@ def field_error(error: Mapping[str, Any]) -> dict[str, str]:
         where = {"pointer": pointer(() if code == "json_invalid" else steps)}
     else:
         where = {"parameter": str(steps[0])[:LONGEST_POINTER] if steps else str(place)}
-    return {**where, "detail": _detail(code, str(error["msg"])), "code": code}
-
-
-def _detail(code: str, message: str) -> str:
-    known = DETAILS.get(code, message)
-    return known[:300]
-
-
-DETAILS: Final[Mapping[str, str]] = {
-    "extra_forbidden": "There is no such field.",
-    "json_invalid": "The body is not JSON.",
-    "model_attributes_type": "The body must be a JSON object, sent as application/json.",
-    "string_unicode": "must not contain lone surrogates",
-    "union_tag_invalid": "is none of the known kinds",
-    "union_tag_not_found": "must be an object that names its kind in `type`",
-    "uuid_parsing": "must be a UUID",
-}
-"""Messages of pydantic's that repeat the input, or that say too little."""
+    inner = bool(steps) and code == "model_attributes_type"
+    detail = in_words("model_type" if inner else code, str(error["msg"]), error.get("ctx", {}))
+    return {**where, "detail": detail, "code": code}
 
 
 def status_title(status: int) -> str:

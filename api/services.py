@@ -1,6 +1,8 @@
 """What one API process works with; made in the composition root, handed to routes by api.dependencies."""
 
+import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -16,6 +18,9 @@ from api.policies import Policies
 from api.processes import Processes
 from runtime.settings import Settings
 from runtime.targets import Targets
+
+TRIALS_AT_ONCE: Final = 1
+"""Calendars that are tried at a time: counting is all Python, so a second one would only take time from other requests."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Services:
     live: Live
     targets: Targets
     fingerprint_key: bytes = field(repr=False)
+    trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TRIALS_AT_ONCE))
 
 
 def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, metrics: Metrics) -> Services:

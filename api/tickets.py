@@ -7,27 +7,28 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path, Query, Request
-from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
 from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session, page_of
 from api.desk import view
 from api.errors import refusals
+from api.history import told
 from api.paging import Page, PageRequest
 from api.responses import reply
 from api.routing import Area
+from api.schemas.history import HistoryView
 from api.schemas.tickets import (
     Author,
     CommentOrder,
     CommentView,
-    HistoryView,
     NewComment,
     NewTicket,
     TicketPatch,
     TicketQuery,
     TicketView,
 )
-from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_history, list_tickets
+from db.tickets.history import list_history
+from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_tickets
 from domain.process import Forbidden, KeyReused, NotFound, Stale
 from domain.tickets.lifecycle import IllegalTransition, TicketFinal
 
@@ -105,11 +106,12 @@ async def get_comments(
 
 @router.get("/{ticket_id}/history", response_model=Page[HistoryView], responses=refusals(NotFound))
 async def get_history(ticket_id: TicketId, agent: Agent, session: Session, page: PageQuery) -> Response:
-    """Every decision on a ticket: who, when, and what changed."""
+    """Every decision on a ticket: who, when, what changed, and in words."""
     found(await find_ticket(session, agent.actor, ticket_id))
     seen = page.after(HISTORY_SORT)
     rows = await list_history(session, ticket_id, seen[0] if seen else None, page.count)
-    return reply(page.page(rows, history_view, HISTORY_SORT, lambda row: [row["revision"]]))
+    views = await told(session, ticket_id, rows)
+    return reply(page.page(rows, lambda row: views[row["revision"]], HISTORY_SORT, lambda row: [row["revision"]]))
 
 
 def found(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -166,9 +168,3 @@ def comment_view(row: Mapping[str, Any]) -> CommentView:
     return CommentView.model_validate(
         shown | {"author": author, "created_at": at, "updated_at": at, "version": 1}, by_name=True
     )
-
-
-def history_view(row: Mapping[str, Any]) -> HistoryView:
-    """A decision as its readers see it."""
-    changes = {to_camel(field): change for field, change in row["changes"].items()}
-    return HistoryView.model_validate({**row, "changes": changes}, by_name=True)

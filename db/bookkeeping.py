@@ -25,10 +25,12 @@ select :tenant_id, :kind, :process_id, r.kind, r.cycle, r.due_at, r.owner_id, r.
 from jsonb_to_recordset(cast(:ledger as jsonb))
   as r(kind text, cycle int, due_at timestamptz, owner_id uuid, state text, settled_at timestamptz)
 on conflict (process_id, kind, cycle) do update
-set due_at = excluded.due_at, owner_id = excluded.owner_id, state = excluded.state, settled_at = excluded.settled_at
+set due_at = case when deadlines.state = 'MISSED' then deadlines.due_at else excluded.due_at end,
+    owner_id = case when deadlines.state = 'MISSED' then deadlines.owner_id else excluded.owner_id end,
+    state = excluded.state, settled_at = excluded.settled_at
 where deadlines.state in ('ARMED', 'PAUSED', 'MET', 'CANCELLED') or (deadlines.state = 'MISSED' and excluded.state = 'MET')"""
 # What was kept or taken back may be promised anew (a ticket reopened, a pause that ends); what has fired or was missed stays, but
-# for a miss that turned out to be none.
+# for a miss that turned out to be none: when it was due, and who owed it, is no longer known to the process then.
 
 POST_NOTICES = """
 insert into notifications (id, tenant_id, process_id, revision, rung, template, recipient, channel, payload)

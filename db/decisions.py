@@ -2,21 +2,23 @@
 
 import asyncio
 import json
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
 from pydantic_core import to_json
 from sqlalchemy import bindparam, func, select, text, update
 
 from db.bookkeeping import History, ledger_rows, notice_rows
-from db.statements import Bound, Statement, joined
+from db.statements import Bound, Statement, joined, run
 from db.tables.processes import processes
 from domain.ids import effect_id
 from domain.process import Decision, Invalid, KeyReused, Refusal
@@ -129,7 +131,7 @@ class OpenDecision:
         alone = [bound for bound in bounds if bound.statement.alone]
         together = joined([bound for bound in bounds if not bound.statement.alone])
         for bound in (together, *alone):
-            await self.connection.execute(bound.statement.text, bound.values)
+            await run(self.connection, bound.statement, bound.values)
         record = Record(
             command_id=request.command_id,
             fingerprint=request.fingerprint,
@@ -200,8 +202,9 @@ class OpenDecision:
 KEPT_FOR_CALLERS: Final = 4
 """Connections that deadlines leave to people: in a storm of deadlines somebody who opens a ticket does not stand in its line."""
 
-STORM: Final = 24
-"""Decisions at once that callers alone hardly bring about."""
+STORM: Final = 10
+STORM_SECONDS: Final = 0.5
+"""So many deadlines within so little time are a storm, in which everything that can wait does."""
 
 
 @dataclass
@@ -213,14 +216,14 @@ class Database:
 
     pool: AsyncConnectionPool[Connection]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    at_once: int = 0
 
     def __post_init__(self) -> None:
+        self._latest: deque[float] = deque(maxlen=STORM)
         self._wakes = asyncio.Semaphore(max(1, self.pool.max_size - KEPT_FOR_CALLERS))
 
     def crowded(self) -> bool:
-        """Whether so many decisions are under way that everything else should wait."""
-        return self.at_once >= STORM
+        """Whether so many deadlines have just passed that everything else should wait."""
+        return len(self._latest) == STORM and time.monotonic() - self._latest[0] < STORM_SECONDS
 
     @asynccontextmanager
     async def decision(
@@ -231,19 +234,19 @@ class Database:
         Leaves with everything committed when the caller has recorded or refused, and with nothing written when it raised.
         """
         seen = self.clock()
-        turn = self._wakes if request.command.type == "wake" else nullcontext()
-        self.at_once += 1
-        try:
-            async with turn, self.pool.connection() as connection, connection.pipeline():
-                decision = await self._open(connection, request, history, seen, reads, touches)
-                yield decision
-                if not decision.moved and decision.confirmed < request.snapshot.revision:
-                    await connection.execute(
-                        CONFIRM.text, {"process": request.process_id, "confirmed": request.snapshot.revision}
-                    )
-                await connection.commit()
-        finally:
-            self.at_once -= 1
+        async with self._turn(request), self.pool.connection() as connection, connection.pipeline():
+            decision = await self._open(connection, request, history, seen, reads, touches)
+            yield decision
+            if not decision.moved and decision.confirmed < request.snapshot.revision:
+                confirmed = {"process": request.process_id, "confirmed": request.snapshot.revision}
+                await run(connection, CONFIRM, confirmed)
+            await connection.commit()
+
+    def _turn(self, request: Request[Any]) -> AbstractAsyncContextManager[None]:
+        if request.command.type != "wake":
+            return nullcontext()
+        self._latest.append(time.monotonic())
+        return self._wakes
 
     async def _open(
         self,
@@ -254,14 +257,14 @@ class Database:
         reads: Sequence[Bound],
         touches: Sequence[UUID],
     ) -> OpenDecision:
-        run = connection.execute
-        await run(SET_TENANT.text, {"tenant": str(request.tenant_id)})
-        locked = await run(LOCK.text, {"ids": sorted({request.process_id, *touches})})
+        await run(connection, SET_TENANT, {"tenant": str(request.tenant_id)})
+        locked = await run(connection, LOCK, {"ids": sorted({request.process_id, *touches})})
         known = await run(
-            history.recorded.text,
+            connection,
+            history.recorded,
             {"process": request.process_id, "command": request.command_id, "revision": request.snapshot.revision},
         )
-        cursors: list[AsyncCursor[DictRow]] = [await run(read.statement.text, read.values) for read in reads]
+        cursors = [await run(connection, read.statement, read.values) for read in reads]
         row = next((found for found in await locked.fetchall() if found["id"] == request.process_id), None)
         recorded = await known.fetchall()
         decision = self._judge(connection, history, request, seen, row, recorded)

@@ -36,8 +36,18 @@ LOGIN_CANDIDATES: Final = sql("select * from login_candidates(:address)")
 PUBLIC_TENANT: Final = sql("select id, slug from public_tenant(cast(:named as text), cast(:host as text))")
 
 CALLER: Final = select(
-    users.c.id, users.c.name, users.c.email, users.c.role, users.c.account_id, users.c.time_zone, users.c.preferences
+    users.c.id,
+    users.c.name,
+    users.c.email,
+    users.c.role,
+    users.c.account_id,
+    users.c.time_zone,
+    users.c.preferences,
+    users.c.password_set_at,
 ).where(users.c.id == bindparam("id", type_=Uuid), users.c.active)
+SIGNING_IN: Final = select(users.c.role, users.c.password_set_at).where(
+    users.c.id == bindparam("id", type_=Uuid), users.c.active, users.c.password_hash == bindparam("stored", type_=Text)
+)
 
 team_ids: Final = (
     select(
@@ -47,10 +57,13 @@ team_ids: Final = (
     .scalar_subquery()
     .label("team_ids")
 )
-USER_COLUMNS: Final = [column for column in users.c if column.name not in ("tenant_id", "password_hash", "preferences")]
+HIDDEN: Final = frozenset(("tenant_id", "password_hash", "password_set_at", "preferences"))
+USER_COLUMNS: Final = [column for column in users.c if column.name not in HIDDEN]
 USER: Final = select(*USER_COLUMNS, team_ids).where(users.c.id == bindparam("id", type_=Uuid))
 USER_FOR_UPDATE: Final = (
-    select(users.c.id, users.c.version).where(users.c.id == bindparam("id", type_=Uuid)).with_for_update()
+    select(users.c.version, users.c.email, users.c.password_hash.is_(None).label("pending"))
+    .where(users.c.id == bindparam("id", type_=Uuid))
+    .with_for_update()
 )
 
 ADMINS_FOR_UPDATE: Final = (
@@ -138,6 +151,11 @@ async def find_caller(connection: AsyncConnection, user_id: UUID) -> Row | None:
     return (await connection.execute(CALLER, {"id": user_id})).mappings().first()
 
 
+async def find_signing_in(connection: AsyncConnection, user_id: UUID, stored: str) -> Row | None:
+    """Role and last change of password of an active user whose hash is still the one that was compared with."""
+    return (await connection.execute(SIGNING_IN, {"id": user_id, "stored": stored})).mappings().first()
+
+
 async def find_user(connection: AsyncConnection, user_id: UUID) -> Row | None:
     """One user with its teams."""
     return (await connection.execute(USER, {"id": user_id})).mappings().first()
@@ -163,10 +181,9 @@ async def add_user(connection: AsyncConnection, values: Mapping[str, Any], teams
     await _join(connection, values["id"], teams_of)
 
 
-async def lock_user(connection: AsyncConnection, user_id: UUID) -> int | None:
-    """The version of a user, locked until the transaction ends."""
-    row = (await connection.execute(USER_FOR_UPDATE, {"id": user_id})).first()
-    return None if row is None else int(row.version)
+async def lock_user(connection: AsyncConnection, user_id: UUID) -> Row | None:
+    """Version, address and whether a password is still to be chosen (`pending`) of a user, locked until the transaction ends."""
+    return (await connection.execute(USER_FOR_UPDATE, {"id": user_id})).mappings().first()
 
 
 async def lock_admins(connection: AsyncConnection) -> set[UUID]:
@@ -182,6 +199,8 @@ async def change_user(
         (await connection.execute(TEAMS_OF, {"member": user_id})).scalars()
     )
     if values or joins:
+        if "password_hash" in values:
+            values = {**values, "password_set_at": func.clock_timestamp()}
         moved = [users.c[name].is_distinct_from(value) for name, value in values.items() if name in VISIBLE]
         differs = or_(*moved, literal(joins))
         await connection.execute(

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    case,
     func,
     insert,
     null,
@@ -84,11 +85,16 @@ RECORD: Final = (
     )
     .returning(J.id)
 )
+# A page that was done and not written down before a crash, and items that went by themselves, are missing from the count: a job
+# that came to its end has done them all.
+_all = func.greatest(J.done, func.coalesce(J.total, 0))
 FINISH: Final = (
     update(jobs)
     .where(*_mine)
     .values(
         state=bindparam("state_now", type_=Text),
+        done=case((bindparam("state_now", type_=Text) == JobState.DONE, _all), else_=J.done),
+        total=case((bindparam("state_now", type_=Text) == JobState.DONE, _all), else_=J.total),
         result=func.coalesce(bindparam("result_now", type_=JSONB(none_as_null=True)), J.result),
         lease_id=null(),
         leased_until=null(),

@@ -12,6 +12,9 @@ CANDIDATES: Final = text("select * from reset_candidates(:address)")
 HOLDER: Final = text("select * from token_holder(:hash)")
 
 LOCK_USER: Final = text("select id from users where id = :user for update")
+LOCK_HOLDER: Final = text("""
+select u.id from users u join password_tokens p on p.user_id = u.id where p.hash = :hash for update of u
+""")
 ADD: Final = text("""
 insert into password_tokens (user_id, purpose, hash, expires_at)
 select :user, :purpose, :hash, clock_timestamp() + :lifetime
@@ -35,9 +38,13 @@ with used as (
     update password_tokens p set used_at = clock_timestamp() from used u
     where p.user_id = u.user_id and p.hash <> :hash and p.used_at is null and p.created_at < u.created_at
 )
-update users set password_hash = :password from used u where users.id = u.user_id and users.active
+update users set password_hash = :password, password_set_at = clock_timestamp() from used u where users.id = u.user_id and users.active
 returning users.id
 """)
+
+END: Final = text("""
+update password_tokens set used_at = clock_timestamp() where user_id = :user and used_at is null
+""").bindparams(bindparam("user", type_=Uuid))
 
 
 async def reset_candidates(connection: AsyncConnection, address: str) -> Sequence[RowMapping]:
@@ -62,5 +69,12 @@ async def add_token(
 
 async def use_token(connection: AsyncConnection, token_hash: str, password_hash: str) -> UUID | None:
     """Set the password of a token's holder and use up this token and earlier ones; None when it is not good any more."""
+    # The user first, as everybody else does: who changes the address meanwhile ends this token, and neither waits for the other.
+    await connection.execute(LOCK_HOLDER, {"hash": token_hash})
     found: UUID | None = (await connection.execute(USE, {"hash": token_hash, "password": password_hash})).scalar()
     return found
+
+
+async def end_tokens(connection: AsyncConnection, user: UUID) -> None:
+    """Use up every token that a user has been sent."""
+    await connection.execute(END, {"user": user})

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, LiteralString, cast
 
+from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg.rows import DictRow
 from sqlalchemy import Text, bindparam
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
@@ -14,6 +16,7 @@ from sqlalchemy.sql.elements import Cast, ClauseElement
 
 DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 PARAMETER: Final = re.compile(r"%\((\w+)\)s")
+ESCAPED: Final = re.compile(r"%\((\w+)\)s|%%")
 
 
 class Statement:
@@ -25,8 +28,12 @@ class Statement:
     def __init__(self, *clauses: ClauseElement, alone: bool = False) -> None:
         self.clause = clauses[-1]
         self.alone = alone
-        self.pieces = tuple(_compiled(clause) for clause in clauses)
+        self._is(tuple(_compiled(clause) for clause in clauses))
+
+    def _is(self, pieces: Sequence[str]) -> None:
+        self.pieces = tuple(pieces)
         self.text: LiteralString = cast("Any", _as_one(self.pieces))
+        self.raw, self.names = _numbered(self.text)
 
 
 def _compiled(clause: ClauseElement) -> str:
@@ -44,12 +51,28 @@ def _as_one(pieces: Sequence[str]) -> str:
     return f"with {named} {last}" if named else last
 
 
+def _numbered(named: str) -> tuple[LiteralString, tuple[str, ...]]:
+    """A statement as Postgres takes it, with the names of its parameters in their order."""
+    names = tuple(dict.fromkeys(PARAMETER.findall(named)))
+    number = {name: f"${n}" for n, name in enumerate(names, start=1)}
+    return cast("Any", ESCAPED.sub(lambda found: number[found[1]] if found[1] else "%", named)), names
+
+
 @dataclass(frozen=True)
 class Bound:
     """A statement with its values, ready to be run: decisions hand these over as data, and one place runs them."""
 
     statement: Statement
     values: Mapping[str, Any]
+
+
+async def run(
+    connection: AsyncConnection[DictRow], statement: Statement, values: Mapping[str, Any]
+) -> AsyncRawCursor[DictRow]:
+    """Run a statement without psycopg's own search for parameters, which long statements pay anew each time."""
+    cursor = AsyncRawCursor(connection)
+    await cursor.execute(statement.raw, [values[name] for name in statement.names])
+    return cursor
 
 
 def joined(bounds: Sequence[Bound]) -> Bound:
@@ -69,8 +92,7 @@ class _Joined(Statement):
 
     def __init__(self, pieces: Sequence[str]) -> None:
         self.alone = False
-        self.pieces = tuple(pieces)
-        self.text = cast("Any", _as_one(self.pieces))
+        self._is(pieces)
 
 
 def json_param(name: str) -> Cast[Any]:

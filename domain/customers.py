@@ -55,6 +55,9 @@ UNUSUAL_DECIMALS: Final[Mapping[str, int]] = {
 LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 LONGEST_DOMAIN: Final = 253
 
+NO_ZONES: Final = frozenset(("Factory", "localtime", "posixrules"))
+"""Files beside the zones' that name no place: they mean whatever the server that reads them is set to."""
+
 
 def decimals(currency: str) -> int:
     """How many decimals an amount in `currency` has."""
@@ -97,7 +100,7 @@ def mail_domain(email: str) -> str | None:
 @cache
 def time_zones() -> frozenset[str]:
     """The IANA names that a customer, a person or a calendar may have."""
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - NO_ZONES)
 
 
 def time_zone(name: str) -> str:

@@ -90,6 +90,14 @@ def test_dashboards_and_alerts_name_metrics_that_exist() -> None:
         assert f'"{declared}"' in source or f'"{declared.removesuffix("_total")}"' in source, name
 
 
+def test_few_promises_raise_no_alert() -> None:
+    alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+    expressions = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
+    judging = [each for each in expressions if "support_sla_compliance_ratio" in each]
+    assert judging
+    assert all(re.search(r" and max by \(kind\) \(support_sla_promises_due\) >= \d\d", each) for each in judging)
+
+
 def test_scraped_services_are_services() -> None:
     text = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
     jobs = yaml.safe_load(text)["scrape_configs"]

@@ -11,7 +11,7 @@ from domain.sla.compliance import GroupBy
 Percent = Annotated[float | None, Field(ge=0, le=100, examples=[98.72])]
 """0 to 100 with two decimals; null when there was nothing to keep."""
 
-Seconds = Annotated[float | None, Field(ge=0)]
+Seconds = Annotated[float | None, Field(ge=0, description="To the millisecond.")]
 
 
 class CreditSum(View):
@@ -32,6 +32,7 @@ class Figures(View):
     next_response_compliance: Percent
     resolution_compliance: Percent
     response_compliance_excluding_waived: Percent
+    next_response_compliance_excluding_waived: Percent
     resolution_compliance_excluding_waived: Percent
     total_breaches: int
     waived_breaches: int

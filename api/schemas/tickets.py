@@ -181,28 +181,6 @@ class CommentView(Resource):
     internal: bool
 
 
-class HistoryActor(View):
-    """Who decided: a user, or Summit itself (no id)."""
-
-    id: UUID | None
-    name: str
-    role: str
-
-
-class HistoryView(View):
-    """One decision: `at` is the instant of the event, `decidedAt` that of its recording."""
-
-    revision: int
-    command: str = Field(examples=["create", "change", "comment", "wake"])
-    actor: HistoryActor
-    at: datetime
-    decided_at: datetime
-    changes: dict[str, Any] = Field(
-        description="Field → `{before, after}`.", examples=[{"priority": {"before": "LOW", "after": "HIGH"}}]
-    )
-    reason: str | None
-
-
 class CommentOrder(StrEnum):
     """The order of a conversation."""
 
@@ -232,7 +210,11 @@ class TicketQuery(Body):
     tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []
     customer_email: Email | None = None
     sla_state: Annotated[
-        list[SlaState], Field(description="`at_risk`: a clock has used three quarters of its target and is not broken.")
+        list[SlaState],
+        Field(
+            description="`ok`, `at_risk` (a clock has used three quarters of its target) and `paused`: tickets with a promise that"
+            " is open. `breached`: with one that was broken and not waived, those that are over included."
+        ),
     ] = []
     created_from: Annotated[Instant | None, Field(description="Created at this instant or later.")] = None
     created_to: Annotated[Instant | None, Field(description="Created before this instant.")] = None

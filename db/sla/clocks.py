@@ -1,15 +1,17 @@
-"""The clocks of one ticket with the zone in which its calendars are read. The caller owns the transaction."""
+"""The clocks of a ticket, what was done to them by hand, and the zone of its calendars. The caller owns the transaction."""
 
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Uuid, bindparam, case, func, select
+from sqlalchemy import Integer, RowMapping, Uuid, bindparam, case, func, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.customers import customer_accounts
-from db.tables.sla import sla_clocks
-from db.tables.tickets import support_tickets
+from db.tables.sla import sla_breach_actions, sla_breaches, sla_clocks
+from db.tables.tickets import support_tickets, ticket_history
 from domain.sla.clocks import Clock, ClockKind, Run, Target
+from domain.sla.deeds import Deed
+from domain.tickets.model import ClockAction
 
 _ticket = bindparam("ticket", type_=Uuid)
 _kinds = case({kind.value: place for place, kind in enumerate(ClockKind)}, value=sla_clocks.c.kind)
@@ -21,6 +23,28 @@ ZONE: Final = (
     .where(support_tickets.c.id == _ticket)
 )
 
+H: Final = ticket_history.c
+DEEDS: Final = union_all(
+    select(
+        H.payload["kind"].astext.label("kind"),
+        null().cast(Integer).label("cycle"),
+        H.payload["action"].astext.label("action"),
+        H.at.label("at"),
+        H.actor["name"].astext.label("actor"),
+        H.payload["reason"].astext.label("reason"),
+    ).where(H.process_id == _ticket, H.command == "clock"),
+    select(
+        sla_breaches.c.kind,
+        sla_breaches.c.cycle,
+        sla_breach_actions.c.action,
+        sla_breach_actions.c.at,
+        sla_breach_actions.c.actor_name,
+        sla_breach_actions.c.reason,
+    )
+    .join(sla_breaches, sla_breaches.c.id == sla_breach_actions.c.breach_id)
+    .where(sla_breaches.c.ticket_id == _ticket, sla_breach_actions.c.action == ClockAction.WAIVE),
+).order_by("at")
+
 
 async def clocks_of(connection: AsyncConnection, ticket_id: UUID) -> list[Clock]:
     """Every clock that a ticket ever had."""
@@ -31,6 +55,12 @@ async def home_zone(connection: AsyncConnection, ticket_id: UUID) -> str:
     """The time zone of the ticket's account."""
     found: str = (await connection.execute(ZONE, {"ticket": ticket_id})).scalar_one()
     return found
+
+
+async def deeds_on(connection: AsyncConnection, ticket_id: UUID) -> list[Deed]:
+    """What people have done by hand to a ticket's clocks, the breaches that they waived included; the oldest first."""
+    rows = (await connection.execute(DEEDS, {"ticket": ticket_id})).mappings()
+    return [Deed(**{**row, "kind": ClockKind(row["kind"]), "action": ClockAction(row["action"])}) for row in rows]
 
 
 def clock(row: RowMapping) -> Clock:

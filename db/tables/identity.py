@@ -56,6 +56,7 @@ users = Table(
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("password_hash", Text),
+    Column("password_set_at", INSTANT, comment="Tokens that were issued before are worth nothing."),
     Column("account_id", Uuid),
     Column("time_zone", Text, nullable=False, server_default=text("'UTC'")),
     Column("active", Boolean, nullable=False, server_default=text("true")),

@@ -1,4 +1,4 @@
-"""What the API reads of tickets: one, a page of many, their comments and their history."""
+"""What the API reads of tickets: one, a page of many, and their comments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.metadata import INSTANT
-from db.tables.tickets import support_tickets, ticket_comments, ticket_history, ticket_tags
+from db.tables.tickets import support_tickets, ticket_comments, ticket_tags
 from domain.customers import mail_domain
 from domain.identity import Actor
 from domain.tickets.standing import SlaState
@@ -48,12 +48,13 @@ COLUMNS: Final = [
 
 AT_RISK: Final = and_(T.sla_standing == "ok", T.at_risk_at <= func.now())
 STANDINGS: Final[Mapping[SlaState, ColumnElement[bool]]] = {
-    SlaState.OK: and_(T.sla_standing == "ok", or_(T.at_risk_at.is_(None), T.at_risk_at > func.now())),
+    SlaState.OK: and_(T.sla_standing == "ok", T.at_risk_at > func.now()),
     SlaState.AT_RISK: AT_RISK,
     SlaState.BREACHED: T.sla_standing == "breached",
     SlaState.PAUSED: T.sla_standing == "paused",
 }
-"""Which rows stand so now: being at risk comes with time, so no row says it."""
+"""Which rows stand so now: being at risk comes with time, so no row says it. Only a clock that runs has an instant from which on it
+is at risk, so what is over, or promised nothing, is neither well nor in danger."""
 
 INTAKE: Final = text("""
 select a.id as account_id, a.tier as account_tier,
@@ -178,17 +179,3 @@ async def list_comments(
         query = query.where(here > there if oldest else here < there)
     order = (c.created_at, c.id) if oldest else (c.created_at.desc(), c.id.desc())
     return [dict(row) for row in (await connection.execute(query.order_by(*order).limit(count))).mappings()]
-
-
-async def list_history(
-    connection: AsyncConnection, ticket_id: UUID, after: int | None, count: int
-) -> list[dict[str, Any]]:
-    """A page of a ticket's decisions, the newest first."""
-    h = ticket_history.c
-    reason = h.payload["reason"].astext.label("reason")
-    query = select(h.revision, h.command, h.actor, h.at, h.decided_at, h.changes, reason).where(
-        h.process_id == ticket_id
-    )
-    if after is not None:
-        query = query.where(h.revision < after)
-    return [dict(row) for row in (await connection.execute(query.order_by(h.revision.desc()).limit(count))).mappings()]

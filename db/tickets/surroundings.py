@@ -25,9 +25,22 @@ where t.id = :tenant
 )
 """What the creation of a ticket reads: settings, the next number, and the customer's account, by user or by domain."""
 
+# Read only where a credit may be proposed, or nothing more follows from a breach.
+BREACH_COLUMNS = """
+  case when s.sla_standing = 'breached' then (
+    select json_agg(json_build_array(x.breach_id, x.action))
+    from sla_breaches b join sla_breach_actions x on x.breach_id = b.id
+    where b.ticket_id = s.id and x.action in ('WAIVE', 'CREDIT')) end as deeds,
+  case when a.monthly_fee > 0 and (s.sla_standing = 'breached' or s.next_deadline_at <= :asked) then (
+    select json_agg(json_build_array(m.month, m.amount::text)) from (
+      select date_trunc('month', b.breached_at, 'UTC') as month, sum(x.amount) as amount
+      from sla_breaches b join sla_breach_actions x on x.breach_id = b.id and x.action = 'CREDIT' and x.currency = a.currency
+      where b.account_id = a.id and b.breached_at >= date_trunc('month', s.created_at, 'UTC')
+      group by 1) m) end as granted"""
+
 SURROUNDINGS = Statement(
     text(f"""
-select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {ACCOUNT_COLUMNS}, s.description
+select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {ACCOUNT_COLUMNS}, {BREACH_COLUMNS}, s.description
 from tenants t
 left join support_tickets s on s.id = :ticket
 left join customer_accounts a on a.id = s.account_id

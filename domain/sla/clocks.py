@@ -141,6 +141,12 @@ def start(kind: ClockKind, cycle: int, target: Target, at: datetime, tables: Tim
     return _run(Clock(kind=kind, cycle=cycle, target=target, started_at=at), at, tables)
 
 
+def take_up(before: Clock, target: Target, at: datetime, tables: Timetables) -> Clock:
+    """The next cycle of a promise that was not made for a while: it goes on with the time, and the rungs, that are behind it."""
+    cycle = Clock(kind=before.kind, cycle=before.cycle + 1, target=target, started_at=at, running_since=at)
+    return _judged(cycle.moved(spent=before.spent, carried=before.spent, fired=before.fired), at, tables)
+
+
 def elapsed(clock: Clock, at: datetime, tables: Timetables) -> timedelta:
     """The business time that had passed at `at`."""
     if clock.running_since is None:
@@ -217,9 +223,13 @@ def reopen(clock: Clock, at: datetime, tables: Timetables) -> Clock:
 
 
 def retarget(clock: Clock, target: Target, at: datetime, tables: Timetables) -> Clock:
-    """Carry the elapsed business time to another target. Only an open clock changes: a recorded breach is never erased."""
+    """Carry the elapsed business time to another target. Only an open clock changes: a recorded breach is never erased.
+
+    What brought the change about may lie before the clock's run, when it is decided late: then nothing of the run is behind it.
+    """
     if clock.state not in OPEN or target == clock.target:
         return clock
+    at = max(at, clock.running_since or (clock.runs[-1].until if clock.runs else clock.started_at))
     running_since = at if clock.running_since else None
     return _judged(_halted(clock, at, tables).moved(target=target, running_since=running_since), at, tables)
 
@@ -240,7 +250,7 @@ def last_due(clock: Clock, tables: Timetables) -> datetime:
     """The deadline; of a paused clock, the one that it would have kept had it not been paused last."""
     if clock.deadline_at is not None:
         return clock.deadline_at
-    since = clock.runs[-1].until if clock.runs else clock.started_at
+    since = max(clock.started_at, clock.runs[-1].until) if clock.runs else clock.started_at
     return tables[clock.target.calendar_id].due(since, clock.left)
 
 

@@ -213,8 +213,7 @@ def loop(rules: Iterable[Rule]) -> list[Rule]:
     Only silence can loop: everything else fires once per cycle, and a handing over begins the next assignee's silence.
     """
     handing = [rule for rule in rules if isinstance(rule.trigger, Silence) and any(_targets(rule))]
-    # A rule alone hands over to the same people again, which begins nothing.
-    after = {rule.id: [other for other in handing if other is not rule and _reaches(rule, other)] for rule in handing}
+    after = {rule.id: [other for other in handing if _reaches(rule, other)] for rule in handing}
     return next(filter(None, (_round_trip(rule, after) for rule in handing)), [])
 
 
@@ -223,7 +222,12 @@ def _targets(rule: Rule) -> Iterator[Reassign]:
 
 
 def _reaches(rule: Rule, other: Rule) -> bool:
-    """Whether `other` can fire on the ticket that `rule` has handed over."""
+    """Whether `other` can fire on the ticket that `rule` has handed over.
+
+    A rule alone that names one person hands over to the same one again, which begins nothing.
+    """
+    if other is rule and len({target.assignee_id for target in _targets(rule)} - {None}) < 2:
+        return False
     teams = {target.team_id for target in _targets(rule)} - {None}
     if teams and other.condition.team_ids and not teams & other.condition.team_ids:
         return False

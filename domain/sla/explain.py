@@ -1,15 +1,13 @@
 """Explains a clock: every stretch of its time, what is used up and what is left, and a sentence that says why it is due when it is."""
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from domain.sla.clocks import NO_TIME, Clock, ClockState, Timetables, counting, elapsed
-from domain.sla.preview import Segment, Stretch, segments
-
-MOST_SEGMENTS: Final = 1_000
-"""The newest so many are told; a clock that ran for years has more."""
+from domain.sla.preview import MOST_SEGMENTS, Segment, Stretch, segments
 
 
 class Explanation(NamedTuple):
@@ -26,9 +24,9 @@ def explain(clock: Clock, tables: Timetables, calendar: str, now: datetime) -> E
     """The clock as it stands at `now`, on a calendar of this name."""
     used = elapsed(clock, max(now, clock.running_since or now), tables)
     left = max(clock.target.duration - used, NO_TIME)
-    cut = list(segments(_joined(stretches(clock, tables, now))))
+    newest = deque(segments(_joined(stretches(clock, tables, now))), MOST_SEGMENTS)
     outside = not tables[clock.target.calendar_id].is_open(clock.started_at)
-    return Explanation(used, left, cut[-MOST_SEGMENTS:], outside, "".join(sentence(clock, calendar, used, left)))
+    return Explanation(used, left, list(newest), outside, "".join(sentence(clock, calendar, used, left)))
 
 
 def stretches(clock: Clock, tables: Timetables, now: datetime) -> Iterator[Stretch]:
@@ -67,10 +65,10 @@ def sentence(clock: Clock, calendar: str, used: timedelta, left: timedelta) -> I
         yield f", {spelled(left)} left: due {clock.deadline_at:%Y-%m-%d %H:%M:%S} UTC"
     elif clock.breached_at:
         why = "time ran out" if clock.cause == "DEADLINE" else "a change left no time"
-        yield f"; broken {clock.breached_at:%Y-%m-%d %H:%M:%S} UTC, {why}"
+        yield f"; breached {clock.breached_at:%Y-%m-%d %H:%M:%S} UTC, {why}"
         yield from _afterwards(clock)
     elif clock.met_at:
-        yield f"; kept {clock.met_at:%Y-%m-%d %H:%M:%S} UTC with {spelled(left)} left"
+        yield f"; met {clock.met_at:%Y-%m-%d %H:%M:%S} UTC with {spelled(left)} left"
     elif clock.ended_at:
         yield f"; {'waived' if clock.waived else 'cancelled'} {clock.ended_at:%Y-%m-%d %H:%M:%S} UTC"
     yield "."
@@ -78,11 +76,11 @@ def sentence(clock: Clock, calendar: str, used: timedelta, left: timedelta) -> I
 
 def _afterwards(clock: Clock) -> Iterator[str]:
     if clock.state is ClockState.ANNULLED and clock.met_at:
-        yield f", but annulled: it was kept {clock.met_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f", but annulled: it was met {clock.met_at:%Y-%m-%d %H:%M:%S} UTC"
     elif clock.met_at:
-        yield f", kept late {clock.met_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f", met late {clock.met_at:%Y-%m-%d %H:%M:%S} UTC"
     elif counting(clock):
-        yield ", and not kept yet"
+        yield ", and not met yet"
 
 
 def spelled(duration: timedelta) -> str:

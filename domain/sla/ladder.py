@@ -43,8 +43,8 @@ def rungs(clock: Clock, rules: Iterable[Rule]) -> list[Rung]:
 
 
 def next_due(clock: Clock, rules: Sequence[Rule], tables: Timetables) -> datetime | None:
-    """When the next rung of a clock is due, or the next repeat of its highest; None while it does not count."""
-    if not counting(clock) or clock.running_since is None:
+    """When the next rung of a clock is due, or the next repeat of its highest; None while it does not count or is excused."""
+    if not counting(clock) or clock.running_since is None or clock.waived:
         return None
     ladder = rungs(clock, rules)
     dues = [again.at for again in _repeats(clock, ladder)]
@@ -59,7 +59,7 @@ def next_due(clock: Clock, rules: Sequence[Rule], tables: Timetables) -> datetim
 
 def firings(clock: Clock, rules: Sequence[Rule], until: datetime, tables: Timetables) -> list[Firing]:
     """What fires on a clock by `until`: of the rungs due together the highest, which notes the others, or else the repeats due."""
-    if not counting(clock) or clock.running_since is None:
+    if not counting(clock) or clock.running_since is None or clock.waived:
         return []
     ladder = rungs(clock, rules)
     passed = elapsed(clock, until, tables)

@@ -1,16 +1,16 @@
 """Tries a calendar before it is used, and lays a clock's time out in stretches that counted, were paused, or were closed."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
-from uuid import UUID
+from itertools import islice
+from typing import Final, NamedTuple
 
 from domain.process import Invalid
-from domain.sla.clocks import Clock, ClockKind, Hold, Target, pause, resume, start
 from domain.sla.timetable import Timetable, instant
 
-NOBODY = UUID(int=0)
+MOST_SEGMENTS: Final = 1_000
+"""So many are told; a clock that ran for years on a calendar of many windows has more."""
 
 
 class SegmentState(StrEnum):
@@ -50,6 +50,14 @@ class Pause(NamedTuple):
     until: datetime
 
 
+class Trial(NamedTuple):
+    """When a promise is due, the first stretches of the time until then, and whether there are more."""
+
+    deadline_at: datetime
+    segments: list[Segment]
+    truncated: bool
+
+
 class BadPauses(Invalid):
     """A pause ends before it begins, begins before the clock does, or overlaps the one before."""
 
@@ -82,26 +90,25 @@ def segments(stretches: Iterable[Stretch]) -> Iterator[Segment]:
             yield Segment(at, until, SegmentState.CLOSED)
 
 
-def preview(
-    table: Timetable, minutes: int, started_at: datetime, pauses: Sequence[Pause]
-) -> tuple[datetime, list[Segment]]:
+def preview(table: Timetable, minutes: int, started_at: datetime, pauses: Sequence[Pause]) -> Trial:
     """When `minutes` of business time after `started_at` are up, and how the time passes until then.
 
-    A pause that begins at the deadline or later changes nothing. Raises BadPauses, OutOfReach.
+    A pause that begins at the deadline or later changes nothing. The time is gone through once, however many pauses there are.
+    Raises BadPauses, OutOfReach.
     """
     refuse_odd(started_at, pauses)
-    tables = {NOBODY: table}
-    target = Target(definition_id=NOBODY, calendar_id=NOBODY, minutes=minutes)
-    clock = start(ClockKind.RESOLUTION, 1, target, started_at, tables)
+    left = timedelta(minutes=minutes)
+    table.after(started_at, left)
     at, stretches = started_at, []
     for since, until in pauses:
-        if since >= due(clock, table):
+        ran = table.between(at, since)
+        if ran >= left:
             break
-        clock = resume(pause(clock, Hold.CUSTOMER, since, tables), Hold.CUSTOMER, until, tables)
         stretches += [Stretch(at, since, True, table), Stretch(since, until, False, table)]
-        at = until
-    stretches.append(Stretch(at, due(clock, table), True, table))
-    return due(clock, table), list(segments(stretches))
+        left, at = left - ran, until
+    deadline = table.after(at, left)
+    found = list(islice(segments([*stretches, Stretch(at, deadline, True, table)]), MOST_SEGMENTS + 1))
+    return Trial(deadline, found[:MOST_SEGMENTS], len(found) > MOST_SEGMENTS)
 
 
 def refuse_odd(started_at: datetime, pauses: Sequence[Pause]) -> None:
@@ -110,8 +117,3 @@ def refuse_odd(started_at: datetime, pauses: Sequence[Pause]) -> None:
     odd = [index for index, (since, until) in enumerate(pauses) if until <= since or since < ends[index]]
     if odd:
         raise BadPauses(odd)
-
-
-def due(clock: Clock, table: Timetable) -> datetime:
-    """The deadline of a clock that runs. Raises OutOfReach."""
-    return table.after(clock.running_since or clock.started_at, clock.left)

@@ -12,7 +12,7 @@ from domain.sla.escalation import Notify
 from domain.sla.ladder import threshold
 from domain.tickets.draft import Draft
 from domain.tickets.lifecycle import FINAL
-from domain.tickets.model import AdjustClock, ClockAction, Status, Ticket
+from domain.tickets.model import MOST_UNANSWERED, AdjustClock, ClockAction, Status, Ticket
 from domain.tickets.recipients import recipient
 from domain.tickets.surroundings import Terms
 
@@ -38,13 +38,17 @@ def begin(draft: Draft, at: datetime) -> None:
             owe(draft, terms, kind, at)
 
 
-def owe(draft: Draft, terms: Terms, kind: ClockKind, at: datetime) -> None:
-    """Start the next cycle of a promise, if it is made for such a ticket."""
+def owe(draft: Draft, terms: Terms, kind: ClockKind, at: datetime, *, anew: bool = True) -> None:
+    """Start the next cycle of a promise, if it is made for such a ticket: `anew`, or with the time that an ended one had counted."""
     target = terms.target(draft.ticket, kind)
     if target is None:
         return
     last = draft.ticket.clock(kind)
-    clock = clocks.start(kind, last.cycle + 1 if last else 1, target, at, terms.tables)
+    if last and last.state is ClockState.CANCELLED and not anew:
+        clock = clocks.take_up(last, target, at, terms.tables)
+        announce_breach(draft, last, clock)
+    else:
+        clock = clocks.start(kind, last.cycle + 1 if last else 1, target, at, terms.tables)
     waits = kind is ClockKind.RESOLUTION and draft.ticket.status is Status.PENDING_CUSTOMER
     draft.put(clocks.pause(clock, Hold.CUSTOMER, at, terms.tables) if waits else clock)
 
@@ -52,6 +56,7 @@ def owe(draft: Draft, terms: Terms, kind: ClockKind, at: datetime) -> None:
 def answered(draft: Draft, at: datetime) -> None:
     """The staff replied at `at`, in public: the customer waits no longer. A breach before which that was is annulled."""
     terms = draft.around.terms
+    draft.set(unanswered=tuple(asked_at for asked_at in draft.ticket.unanswered if asked_at > at))
     for kind in (ClockKind.FIRST_RESPONSE, ClockKind.NEXT_RESPONSE):
         clock = draft.ticket.clock(kind)
         if terms and clock and clock.started_at <= at:
@@ -77,10 +82,18 @@ def meet(draft: Draft, clock: Clock, at: datetime, terms: Terms) -> None:
 
 
 def asked(draft: Draft, at: datetime) -> None:
-    """The customer wrote after the first response: the next one is owed from their oldest message that nobody answered."""
+    """The customer wrote; after the first response an answer is owed."""
+    draft.set(unanswered=(*draft.ticket.unanswered[: MOST_UNANSWERED - 1], at))
+    if draft.ticket.first_response_at:
+        owe_an_answer(draft, at)
+
+
+def owe_an_answer(draft: Draft, at: datetime | None = None) -> None:
+    """Owe the next response, unless one is owed: from `at`, or from the oldest message that a reply dated back left unanswered."""
     terms, last = draft.around.terms, draft.ticket.clock(ClockKind.NEXT_RESPONSE)
-    if terms and draft.ticket.first_response_at and not (last and counting(last)):
-        owe(draft, terms, ClockKind.NEXT_RESPONSE, at)
+    since = at or next(iter(draft.ticket.unanswered), None)
+    if terms and since and not (last and counting(last)):
+        owe(draft, terms, ClockKind.NEXT_RESPONSE, since)
 
 
 def follow(draft: Draft, before: Ticket, at: datetime) -> None:
@@ -111,6 +124,7 @@ def hold(draft: Draft, tables: Timetables, at: datetime, *, resumed: bool) -> No
 
 def resolved(draft: Draft, at: datetime, terms: Terms) -> None:
     """The customer is told that it is done: resolution and first response are kept, and no further answer is owed."""
+    draft.set(unanswered=())
     for clock in draft.ticket.clocks:
         if clock.kind is ClockKind.NEXT_RESPONSE:
             draft.put(clocks.cancel(clock, at, terms.tables))
@@ -122,8 +136,8 @@ def reopened(draft: Draft, at: datetime, terms: Terms) -> None:
     """The resolution goes on with what was left, or begins anew after a breach; a waived one stays given up."""
     clock = draft.ticket.clock(ClockKind.RESOLUTION)
     if clock is None or (clock.state is ClockState.CANCELLED and not clock.waived):
-        owe(draft, terms, ClockKind.RESOLUTION, at)
-    elif not clock.waived:
+        owe(draft, terms, ClockKind.RESOLUTION, at, anew=False)
+    elif clock.state is not ClockState.CANCELLED:
         draft.put(clocks.reopen(clock, at, terms.tables))
         retarget(draft, at)
 
@@ -146,15 +160,19 @@ def retarget(draft: Draft, at: datetime, *, moved: bool = False, reapply: UUID |
             elif reapply == target.definition_id or target.definition_id != clock.target.definition_id:
                 draft.put(clocks.retarget(clock, target, at, terms.tables))
                 announce_breach(draft, clock, draft.ticket.clock(kind))
-        elif owed(draft.ticket, kind) and (clock is None or (clock.state is ClockState.CANCELLED and not clock.waived)):
-            owe(draft, terms, kind, at)
+        elif owed(draft.ticket, kind, clock):
+            owe(draft, terms, kind, at, anew=False)
 
 
-def owed(ticket: Ticket, kind: ClockKind) -> bool:
-    """Whether a ticket without an open clock of this kind still waits for what it promises."""
-    if ticket.status is Status.RESOLVED or kind is ClockKind.NEXT_RESPONSE:
+def owed(ticket: Ticket, kind: ClockKind, last: Clock | None) -> bool:
+    """Whether a ticket without an open clock of this kind still waits for what it promises; `last` was the latest."""
+    if ticket.status is Status.RESOLVED or (last and (last.waived or counting(last))):
         return False
-    return kind is ClockKind.RESOLUTION or ticket.first_response_at is None
+    if kind is ClockKind.NEXT_RESPONSE:
+        return bool(ticket.unanswered and ticket.first_response_at)
+    return (last is None or last.state is ClockState.CANCELLED) and (
+        kind is ClockKind.RESOLUTION or ticket.first_response_at is None
+    )
 
 
 def recount(draft: Draft) -> None:
@@ -164,6 +182,14 @@ def recount(draft: Draft) -> None:
         if terms:
             draft.put(clocks.recount(clock, draft.event.at, terms.tables))
             announce_breach(draft, clock, draft.ticket.clock(clock.kind))
+
+
+def excuse(draft: Draft) -> None:
+    """Take note of the breaches that people have waived: nothing more follows from them."""
+    terms = draft.around.terms
+    for clock in draft.ticket.clocks if terms and terms.waived else ():
+        if terms and clock.state is ClockState.BREACHED and breach_id(draft.ticket, clock) in terms.waived:
+            draft.put(clock.moved(waived=True))
 
 
 def breach(draft: Draft, clock: Clock) -> None:
@@ -185,7 +211,7 @@ def announce_breach(draft: Draft, before: Clock, after: Clock | None) -> None:
         )
 
 
-def breach_id(ticket: Ticket, clock: Clock) -> object:
+def breach_id(ticket: Ticket, clock: Clock) -> UUID:
     """The id of the breach of a clock: the same for ever, because ticket, kind and cycle are."""
     return derived_id("breach", ticket.id, clock.kind, clock.cycle)
 

@@ -22,7 +22,7 @@ from domain.process import (
 )
 from domain.sla.clocks import ClockState
 from domain.tickets import escalations
-from domain.tickets.clocks import adjust, answered, asked, begin, follow, recount, retarget
+from domain.tickets.clocks import adjust, answered, asked, begin, excuse, follow, owe_an_answer, recount, retarget
 from domain.tickets.draft import Draft, Event
 from domain.tickets.due import fall_due, promises
 from domain.tickets.lifecycle import FINAL, TicketFinal, deadlines, move, moved
@@ -77,6 +77,7 @@ def decide(
     draft = Draft(ticket, event, around)
     if ticket.status not in FINAL:
         recount(draft)
+        excuse(draft)
     match command:
         case Wake():
             fall_due(draft, event.now, inclusive=True)
@@ -199,6 +200,7 @@ def enter(draft: Draft, status: Status | None) -> None:
     follow(draft, before, event.at)
     if draft.ticket.status is before.status:
         return
+    escalations.turn(draft, before, event.at)
     if draft.ticket.status is Status.RESOLVED:
         draft.tell_customer("ticket_resolved")
     if draft.ticket.reopens > before.reopens:
@@ -223,6 +225,7 @@ def comment(draft: Draft, command: AddComment) -> None:
         if answer:
             answered(draft, at)
             draft.set(first_response_at=min(draft.ticket.first_response_at or at, at))
+            owe_an_answer(draft)
         if not command.internal:
             draft.tell_customer("ticket_reply", commentId=str(command.comment_id))
         if actor.id == draft.ticket.assignee_id:
@@ -241,6 +244,7 @@ def heard(draft: Draft, command: AddComment, at: datetime) -> None:
     if before.status in (Status.PENDING_CUSTOMER, Status.RESOLVED):
         draft.set(**moved(before, Status.OPEN, at))
         follow(draft, before, at)
+        escalations.turn(draft, before, at)
     asked(draft, at)
     if draft.ticket.reopens > before.reopens:
         escalations.reopened(draft, at)
@@ -288,7 +292,7 @@ def conclude(before: Ticket | None, draft: Draft, command: Command) -> Decision[
         ticket = ticket.model_copy(update={"updated_at": max(event.at, before.updated_at)})
     draft.ticket = ticket
     settled = tuple(sorted((*draft.ends_of_clocks(before), *draft.settled), key=lambda end: end.settled_at))
-    announce(draft, before, command)
+    announce(draft, before, command, changed=bool(changes))
     open_now = promises(ticket, around)
     return Decision(
         state=ticket,
@@ -321,8 +325,13 @@ def described(command: Any, around: Surroundings) -> Mapping[str, Change]:
     return {"description": Change(before=around.description, after=command.description)}
 
 
-def announce(draft: Draft, before: Ticket | None, command: Command) -> None:
-    """Tell listeners of the decision itself; internal comments are the staff's own."""
+def announce(draft: Draft, before: Ticket | None, command: Command, *, changed: bool) -> None:
+    """Tell listeners of the decision itself; internal comments are the staff's own.
+
+    What time alone brings about is announced by what it is, and as an update only when it has changed the ticket's fields.
+    """
+    if isinstance(command, Wake) and not changed:
+        return
     commented = isinstance(command, AddComment)
     happened = "created" if before is None else "commented" if commented else "updated"
     draft.announce(happened, internal=isinstance(command, AddComment) and command.internal)

@@ -63,9 +63,11 @@ class Draft:
     def tell(
         self, template: str, recipient: str, channel: Channel, rung: str | None = None, **payload: JsonValue
     ) -> None:
-        """Tell somebody something about this ticket."""
+        """Tell somebody something about this ticket, once in a decision, whoever else of a rule's people they are too."""
         payload = {"number": self.ticket.number, **payload}
-        self.notices.append(Notice(template=template, recipient=recipient, channel=channel, rung=rung, payload=payload))
+        notice = Notice(template=template, recipient=recipient, channel=channel, rung=rung, payload=payload)
+        if all(told(other) != told(notice) for other in self.notices):
+            self.notices.append(notice)
 
     def tell_customer(self, template: str, rung: str | None = None, **payload: Any) -> None:
         """Tell the customer by mail."""
@@ -102,6 +104,11 @@ class Draft:
             for key, clock in self.touched.items()
             if clock.state in ENDS and clock.state is not was.get(key)
         ]
+
+
+def told(notice: Notice) -> tuple[str | None, str, str, Channel]:
+    """What makes a notice of a decision another one than the rest."""
+    return notice.rung, notice.template, notice.recipient, notice.channel
 
 
 def ended(clock: Clock) -> datetime:

@@ -1,13 +1,14 @@
 """Everything that a ticket has promised and when it is due, and what happens when that instant has come."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from pydantic import JsonValue
 
 from domain.process import Channel, Deadline, DeadlineState
 from domain.sla.clocks import NO_TIME, OPEN, Clock, ClockKind, ClockState, last_due
-from domain.sla.credits import CreditRule, share
+from domain.sla.credits import CreditRule, left_of, month_of, share
 from domain.sla.timetable import MICROSECOND
 from domain.tickets.clocks import breach, breach_id, follow
 from domain.tickets.draft import Draft
@@ -52,6 +53,8 @@ def next_credit(ticket: Ticket, terms: Terms, until: datetime | None = None) -> 
 def _credit(ticket: Ticket, clock: Clock, terms: Terms, until: datetime | None) -> Credit | None:
     if clock.state is not ClockState.BREACHED or clock.running_since is None or not (ticket.account_id and terms.fee):
         return None
+    if clock.waived or breach_id(ticket, clock) in terms.waived | terms.credited:
+        return None  # people have decided about it
     rule = terms.policy.credit(clock.target.definition_id, clock.target.version)
     reached: Credit | None = None
     for number, step in enumerate(rule.steps[clock.credited :] if rule else (), start=clock.credited):
@@ -122,14 +125,21 @@ def by_itself(draft: Draft, due: Deadline) -> None:
 
 
 def propose(draft: Draft, terms: Terms, until: datetime) -> bool:
-    """Propose what a broken promise is worth by now, and tell the leads. Whether there was anything to propose."""
+    """Propose what a broken promise is worth by now, and tell the leads. Whether a step was reached.
+
+    The proposal is cut to what the month's cap leaves; where that is nothing, nobody is told.
+    """
     found = next_credit(draft.ticket, terms, until)
     if found is None:
         return False
     at, clock, rule, number = found
     step = rule.steps[number]
-    amount = share(step.percent, terms.fee, terms.currency)
+    given = terms.granted.get(month_of(clock.breached_at or at), Decimal())
+    left = left_of(rule, terms.fee, terms.currency, given)
+    amount = min(share(step.percent, terms.fee, terms.currency), left)
     draft.put(clock.moved(credited=number + 1))
+    if not amount:
+        return True
     said: dict[str, JsonValue] = {
         "clock": clock.kind,
         "cycle": clock.cycle,

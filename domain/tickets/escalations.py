@@ -92,6 +92,13 @@ def escalate(draft: Draft, terms: Terms, until: datetime) -> None:
         fire(draft, firing, None)
 
 
+def turn(draft: Draft, before: Ticket, at: datetime) -> None:
+    """The silence of an assignee begins when the customer has left the ticket with them again."""
+    after = draft.ticket
+    if after.assignee_id and after.status in AT_WORK and before.status in (Status.PENDING_CUSTOMER, Status.RESOLVED):
+        draft.set(acted_at=max(after.acted_at or at, at))
+
+
 def created(draft: Draft) -> None:
     """Fire the rules on a new ticket."""
     happened(draft, Created, draft.ticket.created_at)
@@ -119,6 +126,8 @@ def fire(draft: Draft, firing: Firing, clock: Clock | None) -> None:
     else:
         draft.set(fired=ladder.record(draft.ticket.fired, firing))
     where = f"{clock.kind}/{clock.cycle}" if clock else firing.at.isoformat()
+    rung = f"{firing.rule.id}/{where}/{firing.times}"
+    done: list[JsonValue] = [action.type for action in firing.rule.actions if act(draft, firing, action, clock, rung)]
     draft.escalated.append(
         {
             "ruleId": str(firing.rule.id),
@@ -127,17 +136,16 @@ def fire(draft: Draft, firing: Firing, clock: Clock | None) -> None:
             "times": firing.times,
             "clock": clock.kind if clock else None,
             "cycle": clock.cycle if clock else None,
-            "actions": [action.type for action in firing.rule.actions],
+            "actions": done,
             "noted": [rule.name for rule in firing.noted],
         }
     )
-    for action in firing.rule.actions:
-        act(draft, firing, action, clock, f"{firing.rule.id}/{where}/{firing.times}")
 
 
-def act(draft: Draft, firing: Firing, action: Action, clock: Clock | None, rung: str) -> None:
-    """One action of a rule that fires."""
-    said = {"rule": firing.rule.name, **about(firing, clock)}
+def act(draft: Draft, firing: Firing, action: Action, clock: Clock | None, rung: str) -> bool:
+    """One action of a rule that fires. Whether anything came of it."""
+    before = draft.ticket
+    said: dict[str, JsonValue] = {"rule": firing.rule.name, "times": firing.times, **about(firing, clock)}
     match action:
         case Notify():
             draft.tell(template(clock), recipient(action, draft.ticket), Channel.PREFERRED, rung, **said)
@@ -148,11 +156,20 @@ def act(draft: Draft, firing: Firing, action: Action, clock: Clock | None, rung:
         case Reassign():
             reassign(draft, action, firing.at)
         case Raise():
+            overtaken(draft, firing.at)
             ticket = draft.ticket
             draft.set(
                 priority=higher(ticket.priority, action.priority), severity=worse(ticket.severity, action.severity)
             )
             retarget(draft, firing.at)
+    return isinstance(action, Notify | Page | Webhook) or draft.ticket != before
+
+
+def overtaken(draft: Draft, at: datetime) -> None:
+    """Break the promises whose deadlines lie before `at`: what changes then changes nothing of them."""
+    for clock in draft.ticket.clocks:
+        if clock.state is ClockState.RUNNING and clock.deadline_at and clock.deadline_at < at:
+            breach(draft, clock)
 
 
 def about(firing: Firing, clock: Clock | None) -> dict[str, JsonValue]:

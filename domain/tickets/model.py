@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
@@ -43,13 +43,17 @@ class Severity(StrEnum):
     SEV4 = "SEV4"
 
 
+MOST_UNANSWERED: Final = 16
+
+
 class Ticket(Frozen):
     """A ticket's state. Texts longer than a line stay in Postgres; instants are aware UTC.
 
     `version` moves when a field that can be patched has moved. `waits` and `resolutions` count how often the ticket began to
     wait for its customer and was resolved: they are the cycles of its deadlines, as `escalations` and `credits` are of theirs.
     `clocks` holds the latest cycle of each kind; `fired` the escalation rules that fired on no clock; `acted_at` is when its
-    assignee was given it or last did something.
+    assignee was given it, last did something, or was last left with it by its customer. `unanswered` are the instants of the
+    customer's messages that nobody has replied to: of more than MOST_UNANSWERED the oldest, and the last.
     """
 
     id: UUID
@@ -82,6 +86,7 @@ class Ticket(Frozen):
     clocks: tuple[Clock, ...] = ()
     fired: tuple[Fired, ...] = ()
     acted_at: datetime | None = None
+    unanswered: tuple[datetime, ...] = ()
     escalations: int = 0
     credits: int = 0
     version: int = 1

@@ -37,11 +37,11 @@ def standing(ticket: Ticket, deadlines: Iterable[Deadline]) -> Standing:
     """The standing of a ticket with these promises open. What is overdue and not kept yet comes first in the queue."""
     ahead = [each for each in deadlines if each.state is DeadlineState.ARMED and each.kind in SHOWN]
     first = min(ahead, key=lambda each: each.due_at, default=None)
-    states = {clock.state for clock in ticket.clocks}
+    states = {clock.state for clock in ticket.clocks if not clock.waived}
     late = [
         clock.breached_at
         for clock in ticket.clocks
-        if clock.state is ClockState.BREACHED and clock.breached_at and counting(clock)
+        if clock.state is ClockState.BREACHED and clock.breached_at and counting(clock) and not clock.waived
     ]
     if ClockState.BREACHED in states:
         state = SlaState.BREACHED

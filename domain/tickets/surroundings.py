@@ -1,6 +1,8 @@
 """What a decision on a ticket reads beside the ticket's state, in its own transaction."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,12 +17,19 @@ from domain.tickets.model import Policy, Ticket
 
 @dataclass(frozen=True)
 class Terms:
-    """The tenant's promises as they stand, the calendars in the account's zone, and what the account pays each month."""
+    """The tenant's promises as they stand, the calendars in the account's zone, and what the account pays each month.
+
+    `waived` and `credited` are breaches of the ticket about which people have decided that; `granted` is what the account was
+    credited for the breaches of a calendar month (by its first instant, UTC), in its currency.
+    """
 
     policy: SlaPolicy
     tables: Timetables
     fee: Decimal = Decimal(0)
     currency: str = "USD"
+    waived: frozenset[UUID] = frozenset()
+    credited: frozenset[UUID] = frozenset()
+    granted: Mapping[datetime, Decimal] = field(default_factory=dict)
 
     def target(self, ticket: Ticket, kind: ClockKind) -> Target | None:
         """What is promised for a ticket of this tier and severity today."""

@@ -44,6 +44,7 @@ async def test_a_tenant_that_is_named_is_the_only_one_looked_at(api: Front) -> N
 
 
 async def test_a_hash_with_old_parameters_is_renewed_at_login(api: Front, postgres: Database) -> None:
+    token = api.token("agent")
     weak = PasswordHasher(time_cost=1, memory_cost=8192).hash(PASSWORDS["agent"])
     with psycopg.connect(postgres.owner.conninfo(), autocommit=True) as connection:
         connection.execute("update users set password_hash = %s where id = %s", (weak, api.seed.users["agent"]))
@@ -52,6 +53,9 @@ async def test_a_hash_with_old_parameters_is_renewed_at_login(api: Front, postgr
         row = connection.execute("select password_hash from users where id = %s", (api.seed.users["agent"],)).fetchone()
     assert row is not None
     assert row[0] != weak
+    api.app.state.services.directory.known.clear()
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await api.http.get("/api/me", headers=headers)).status_code == 200, "the password is the same"
     assert (await api.call(None, "POST", "/api/auth/token", data=form)).status_code == 200
 
 

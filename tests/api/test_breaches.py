@@ -212,6 +212,21 @@ async def test_waived_and_credited_exclude_each_other(api: Front, records: Recor
     problem(await api.call("lead", "POST", f"{PATH}/{credited}/waive", json={"reason": "x"}), 409, "breach-credited")
 
 
+async def test_the_ticket_hears_of_what_is_decided_about_its_breaches(
+    api: Front, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[UUID] = []
+
+    async def wake(kind: str, process_id: UUID, tenant_id: UUID) -> None:
+        woken.append(process_id)
+        raise RuntimeError("Temporal is away")  # which is no reason to refuse
+
+    monkeypatch.setattr(api.app.state.services.processes, "wake", wake)
+    breach = await broken(api, records)
+    found = await done(api, "lead", breach, "waive", {"reason": "The customer asked for it"})
+    assert woken == [UUID(found["ticketId"])]
+
+
 async def test_an_annulled_breach_stays_and_is_neither_waived_nor_credited(api: Front, records: Records) -> None:
     breach = await broken(api, records, await account(api), state="ANNULLED")
     assert (await read(api, breach))["annulled"] is True

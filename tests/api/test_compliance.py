@@ -52,6 +52,7 @@ async def test_without_anything_to_keep_there_is_no_compliance(api: Front) -> No
         "nextResponseCompliance",
         "resolutionCompliance",
         "responseComplianceExcludingWaived",
+        "nextResponseComplianceExcludingWaived",
         "resolutionComplianceExcludingWaived",
         "medianResponseSeconds",
         "p90ResponseSeconds",
@@ -94,12 +95,16 @@ async def test_waived_breaches_are_shown_both_ways(api: Front, records: Records)
     for _ in range(2):
         records.clock(records.ticket(start), start)
         records.clock(records.ticket(start), start, kind="RESOLUTION")
+        records.clock(records.ticket(start), start, kind="NEXT_RESPONSE")
     records.action(records.breach(records.ticket(start), start), "WAIVE")
     records.breach(records.ticket(start), start, kind="RESOLUTION")
+    records.action(records.breach(records.ticket(start), start, kind="NEXT_RESPONSE"), "WAIVE")
+    records.breach(records.ticket(start), start, kind="NEXT_RESPONSE")
     found = await asked(api, start)
     assert (found["responseCompliance"], found["responseComplianceExcludingWaived"]) == (66.67, 100.0)
     assert (found["resolutionCompliance"], found["resolutionComplianceExcludingWaived"]) == (66.67, 66.67)
-    assert (found["totalBreaches"], found["waivedBreaches"]) == (2, 1)
+    assert (found["nextResponseCompliance"], found["nextResponseComplianceExcludingWaived"]) == (50.0, 66.67)
+    assert (found["totalBreaches"], found["waivedBreaches"]) == (4, 2)
 
 
 async def test_next_responses_are_told_apart_from_first_ones(api: Front, records: Records) -> None:
@@ -135,6 +140,16 @@ async def test_times_are_those_of_the_tickets_created_in_the_period(api: Front, 
     found = await asked(api, start)
     assert (found["medianResponseSeconds"], found["p90ResponseSeconds"]) == (3600.0, 6000.0)
     assert (found["medianResolutionSeconds"], found["p90ResolutionSeconds"]) == (7200.0, 9600.0)
+
+
+async def test_times_between_two_tickets_are_told_to_the_millisecond(api: Front, records: Records) -> None:
+    start = month(2, 2010)
+    for seconds in (0.1, 0.2, 1 / 3):
+        at = start + timedelta(seconds=seconds)
+        records.ticket(start, responded=at, resolved=at, status="RESOLVED")
+    found = await asked(api, start)
+    assert (found["medianResponseSeconds"], found["p90ResponseSeconds"]) == (0.2, 0.307)
+    assert found["p90ResolutionSeconds"] == 0.307
 
 
 async def test_a_response_that_came_before_its_ticket_took_no_time(api: Front, records: Records) -> None:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from uvicorn import Config, Server
 
+from api.wire import Wire
 from cli.demo import DemoSeed
 from runtime.embedded.ports import free_port
 from tests.api.front import Front, front, places, problem
@@ -29,6 +30,65 @@ async def test_every_bad_field_is_named_at_once_and_none_is_repeated(api: Front)
     assert places(document) == {"/email", "/name", "/role", "/kapacity", "/skills/1", "/a~1b~0c"}
     assert "KING" not in response.text
     assert "no-address" not in response.text
+
+
+PLAIN = {
+    "a channel of nobody": ("PUT", "/api/me/preferences", {"channels": ["PIGEON"]}, "'IN_APP'"),
+    "too many rules": (
+        "PUT",
+        "/api/me/preferences",
+        {"pageRules": [{"channel": "EMAIL"}] * 11},
+        "must have at most 10 items",
+    ),
+    "too many tags": (
+        "POST",
+        "/api/tickets",
+        {"customerEmail": "c@shop.example", "subject": "S", "description": "D", "tags": ["t"] * 51},
+        "must have at most 50 items",
+    ),
+    "no subject": (
+        "POST",
+        "/api/tickets",
+        {"customerEmail": "c@shop.example", "subject": "", "description": "D"},
+        "must have at least 1 character",
+    ),
+    "no description": ("POST", "/api/tickets", {"customerEmail": "c@shop.example", "subject": "S"}, "is required"),
+    "fields that are no object": (
+        "POST",
+        "/api/tickets",
+        {"customerEmail": "c@shop.example", "subject": "S", "description": "D", "fields": []},
+        "must be an object",
+    ),
+    "a severity of its own": (
+        "POST",
+        "/api/tickets",
+        {"customerEmail": "c@shop.example", "subject": "S", "description": "D", "severity": "P1"},
+        "must be 'SEV1', 'SEV2', 'SEV3' or 'SEV4'",
+    ),
+    "a bad action": (
+        "POST",
+        "/api/escalation-rules",
+        {"name": "R", "trigger": {"type": "CREATED"}, "actions": [{"type": "NOTIFY", "to": "NOBODY"}]},
+        "must be 'ASSIGNEE', 'TEAM_LEAD'",
+    ),
+    "a week that is a list": ("POST", "/api/sla/calendars", {"name": "C", "week": []}, "must be an object"),
+}
+PYTHON = ("<", "Input should", "after validation", "instance of", "dictionary", "Field required")
+
+
+@pytest.mark.parametrize(("method", "path", "body", "said"), PLAIN.values(), ids=PLAIN)
+async def test_what_is_wrong_with_a_field_is_said_in_plain_words(
+    api: Front, method: str, path: str, body: dict[str, object], said: str
+) -> None:
+    document = problem(await api.call("lead", method, path, json=body), 422, "invalid")
+    [error] = document["errors"]
+    assert said in error["detail"]
+    assert not [word for word in PYTHON if word in error["detail"]]
+
+
+async def test_a_parameter_that_is_too_large_is_said_in_plain_words(api: Front) -> None:
+    document = problem(await api.call("agent", "GET", "/api/users?limit=101&active=perhaps"), 422, "invalid")
+    assert {error["detail"] for error in document["errors"]} == {"must be at most 100", "must be true or false"}
 
 
 async def test_a_misspelt_parameter_is_refused_with_the_other_bad_ones(api: Front) -> None:
@@ -201,7 +261,7 @@ async def test_a_connection_that_the_server_closed_is_replaced_unnoticed(postgre
 
 async def test_over_a_real_socket_too(postgres: Database, seed: DemoSeed) -> None:
     async with front(postgres.app, seed) as running:
-        server = Server(Config(running.app, port=free_port(), lifespan="off", log_config=None, http="httptools"))
+        server = Server(Config(running.app, port=free_port(), lifespan="off", log_config=None, http=Wire))
         task = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
@@ -217,8 +277,22 @@ async def test_over_a_real_socket_too(postgres: Database, seed: DemoSeed) -> Non
             assert (await http.get("/api/me", headers=headers)).status_code == 200
             head = await http.head("/api/me", headers=headers)
             assert (head.status_code, head.content) == (200, b"")
+        told = await sent(server.config.port, b"GET /api/me HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n")
+        problem(told, 400, "bad-request")
+        problem(await sent(server.config.port, b"\x16\x03\x01\r\n\r\n"), 400, "bad-request")
         server.should_exit = True
         await task
+
+
+async def sent(port: int, request: bytes) -> httpx.Response:
+    """The answer to bytes that no client library would send; the server hangs up after it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    status, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    return httpx.Response(int(status.split()[1]), headers=headers, content=body)
 
 
 async def test_an_answer_names_a_hundred_bad_fields_at_most(api: Front) -> None:

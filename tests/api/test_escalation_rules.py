@@ -163,6 +163,10 @@ WRONG: dict[str, tuple[dict[str, Any], set[str]]] = {
     "the columns' own names": ({"condition": {"team_ids": []}}, {"/condition/team_ids"}),
     "nothing to do": ({"actions": []}, {"/actions"}),
     "an unknown action": ({"actions": [TELL, {"type": "SHOUT"}]}, {"/actions/1"}),
+    "nobody to tell beside an unknown action": (
+        {"actions": [{"type": "NOTIFY", "to": "USER"}, {"type": "SHOUT"}, {"type": "REASSIGN"}]},
+        {"/actions/0/id", "/actions/1", "/actions/2"},
+    ),
     "nobody to tell": (
         {"actions": [{"type": "NOTIFY", "to": "USER"}, {"type": "NOTIFY", "to": "ROLE"}]},
         {"/actions/0/id", "/actions/1/role"},

@@ -180,6 +180,34 @@ async def test_a_killed_process_has_nothing_done_twice_that_it_had_recorded(work
     assert numbers in ([*range(upto)], [*range(recorded + 1), *range(recorded, upto)])
 
 
+async def test_what_was_done_before_a_crash_and_not_written_down_is_counted_at_the_end(works: Works) -> None:
+    async def goes_on(job: Job) -> AsyncIterator[Page]:
+        yield Page(done=4, total=7, cursor=4)  # the other three need nothing any more
+
+    job_id = await works.asked()
+    assert await works.runner(goes_on).round()
+    told = await works.told(job_id)
+    assert (told["state"], told["done"], told["total"]) == ("DONE", 7, 7)
+
+
+async def test_a_job_that_finds_nothing_to_do_says_that_it_was_nothing(works: Works) -> None:
+    job_id = await works.asked(upto=0)
+    assert await works.runner(counting([])).round()
+    told = await works.told(job_id)
+    assert (told["state"], told["done"], told["total"]) == ("DONE", 0, 0)
+
+
+async def test_a_job_that_breaks_off_counts_only_what_was_done(works: Works) -> None:
+    async def breaks_off(job: Job) -> AsyncIterator[Page]:
+        yield Page(done=4, total=7, cursor=4)
+        raise JobFailed("No more.")
+
+    job_id = await works.asked()
+    assert await works.runner(breaks_off).round()
+    told = await works.told(job_id)
+    assert (told["state"], told["done"], told["total"]) == ("FAILED", 4, 7)
+
+
 async def test_a_process_that_lost_its_lease_writes_nothing_more(works: Works) -> None:
     async def slow(job: Job) -> AsyncIterator[Page]:
         works.changed("update jobs set lease_id = gen_random_uuid() where id = %s", job.id)

@@ -234,6 +234,8 @@ def test_a_ratio_is_met_of_all_and_no_number_without_any() -> None:
     ratios = told(support)["support_sla_compliance_ratio"]
     assert (ratios["RESOLUTION",], ratios["FIRST_RESPONSE",]) == (0.75, 1.0)
     assert math.isnan(ratios["NEXT_RESPONSE",])
+    due = told(support)["support_sla_promises_due"]
+    assert due == {("FIRST_RESPONSE",): 2.0, ("NEXT_RESPONSE",): 0.0, ("RESOLUTION",): 4.0}
 
 
 def test_series_begin_at_nought_once_anything_is_known() -> None:
@@ -253,6 +255,7 @@ async def test_the_scrape_has_the_guides_names(api: Front) -> None:
                 break
             await asyncio.sleep(0.1)
     assert "support_tickets_total " in text
+    assert "_created" not in text
 
 
 async def test_replicas_that_count_at_once_tell_the_same(playground: Front) -> None:

@@ -6,7 +6,10 @@ import uuid
 from typing import Any
 
 import psycopg
+import pytest
 
+from api.errors import Unauthenticated
+from api.login import settle
 from tests.api.front import Front, front, places, problem
 from tests.stack import Database
 
@@ -41,6 +44,13 @@ async def signs_in(api: Front, email: str, password: str = "a new password") -> 
     """Whether a password is the right one."""
     form = {"username": email, "password": password}
     return (await api.call(None, "POST", "/api/auth/token", data=form)).status_code == 200
+
+
+async def token_of(api: Front, email: str, password: str) -> dict[str, str]:
+    """The header of somebody who has just signed in."""
+    answer = await api.call(None, "POST", "/api/auth/token", data={"username": email, "password": password})
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 async def reset(api: Front, email: str, **query: str) -> dict[str, Any]:
@@ -159,3 +169,94 @@ async def test_a_token_is_not_made_twice_within_the_pause_even_at_once(api: Fron
     user = await invited(api, password="forgotten one")
     await asyncio.gather(*(reset(api, user["email"]) for _ in range(4)))
     assert len(await tokens(postgres, user["id"])) == 1
+
+
+async def test_a_password_that_an_administrator_sets_ends_the_tokens_of_before_at_once(api: Front) -> None:
+    user = await invited(api, password="the old password")
+    before = await token_of(api, user["email"], "the old password")
+    assert (await api.call(None, "GET", "/api/me", headers=before)).status_code == 200
+    changed = await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"password": "a new password"})
+    after = await token_of(api, user["email"], "a new password")
+    assert changed.json()["version"] == user["version"], "nobody sees a password"
+    refused = problem(await api.call(None, "GET", "/api/me", headers=before), 401, "unauthenticated")
+    assert "password has changed" in refused["detail"]
+    assert (await api.call(None, "GET", "/api/me", headers=after)).status_code == 200, "of the same second"
+
+
+async def test_a_password_set_by_mail_ends_the_tokens_of_before_within_the_cache_time(
+    api: Front, postgres: Database
+) -> None:
+    user = await invited(api, password="forgotten one")
+    before = await token_of(api, user["email"], "forgotten one")
+    assert (await api.call(None, "GET", "/api/me", headers=before)).status_code == 200
+    await reset(api, user["email"])
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 204
+    after = await token_of(api, user["email"], "a new password")
+    api.app.state.services.directory.known.clear()
+    problem(await api.call(None, "GET", "/api/me", headers=before), 401, "unauthenticated")
+    assert (await api.call(None, "GET", "/api/me", headers=after)).status_code == 200
+
+
+async def test_a_clock_behind_the_databases_issues_no_token_that_is_refused(api: Front, postgres: Database) -> None:
+    user = await invited(api, password="a new password")
+    await execute(postgres, "update users set password_set_at = now() + interval '2 s' where id = %s", user["id"])
+    headers = await token_of(api, user["email"], "a new password")
+    assert (await api.call(None, "GET", "/api/me", headers=headers)).status_code == 200
+
+
+async def test_a_password_that_changes_while_somebody_signs_in_with_the_old_one_lets_nobody_in(
+    api: Front, postgres: Database
+) -> None:
+    user = await invited(api, password="the old password")
+    tenant, services = api.seed.tenant_id, api.app.state.services
+    before = await services.passwords.hash("the old password")
+    compared = {"tenant_id": tenant, "user_id": uuid.UUID(user["id"]), "password_hash": before}
+    with pytest.raises(Unauthenticated):
+        await settle(services, compared, "the old password")  # type: ignore[arg-type]
+
+
+async def test_a_link_to_an_address_that_has_changed_is_worth_nothing_and_the_new_one_gets_another(
+    api: Front, postgres: Database
+) -> None:
+    user = await invited(api)
+    new = f"{uuid.uuid4().hex}@people.example"
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"email": new})
+    lost, good = await tokens(postgres, user["id"])
+    assert await set_password(api, lost) == 422
+    assert await set_password(api, good) == 204
+    assert await signs_in(api, new)
+
+
+async def test_a_reset_does_not_outlive_the_address_and_who_has_a_password_is_not_invited(
+    api: Front, postgres: Database
+) -> None:
+    user = await invited(api, password="forgotten one")
+    await reset(api, user["email"])
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"email": f"{uuid.uuid4().hex}@people.example"})
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 422
+
+
+async def test_a_password_that_an_administrator_sets_ends_the_links_of_before(api: Front, postgres: Database) -> None:
+    user = await invited(api)
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"password": "of the desk"})
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 422
+    assert await signs_in(api, user["email"], "of the desk")
+
+
+async def test_a_new_address_with_a_password_needs_no_invitation(api: Front, postgres: Database) -> None:
+    user = await invited(api)
+    changes = {"email": f"{uuid.uuid4().hex}@people.example", "password": "of the desk"}
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json=changes)
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 422
+    assert await signs_in(api, changes["email"], "of the desk")
+
+
+async def test_a_change_of_anything_else_leaves_the_links_as_they_are(api: Front, postgres: Database) -> None:
+    user = await invited(api)
+    await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"name": "Old", "email": user["email"].upper()})
+    [token] = await tokens(postgres, user["id"])
+    assert await set_password(api, token) == 204

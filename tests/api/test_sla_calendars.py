@@ -139,6 +139,11 @@ WRONG_HOURS = {
     "opens at the end": ({"MON": [["24:00", "06:00"]]}, {"/week/MON/0"}),
     "no times": ({"MON": [["9", "25:00"]], "TUE": [["09:00", "17:00:00"]]}, {"/week/MON/0", "/week/TUE/0"}),
     "an unknown day": ({"MON": [["09:00", "17:00"]], "DAY": []}, {"/week/DAY"}),
+    "an unknown day among bad ones": (
+        {"MON": [["09:00", "12:00"], ["11:59", "17:00"]], "TUE": [["12:00", "12:00"]], "WED": 1, "FOO": []},
+        {"/week/MON/1", "/week/TUE/0", "/week/WED", "/week/FOO"},
+    ),
+    "an unknown day alone": ({"FOO": []}, {"/week/FOO"}),
     "no pairs": ({"MON": [["09:00"]], "TUE": "09:00"}, {"/week/MON/0/1", "/week/TUE"}),
     "too many": (
         {"MON": [[f"{hour:02}:00", f"{hour:02}:30"] for hour in range(24)] + [["23:40", "23:50"]]},
@@ -195,6 +200,12 @@ async def test_everything_that_is_wrong_with_a_calendar_is_told_at_once(api: Fro
 async def test_a_holiday_is_a_date(api: Front, day: object) -> None:
     refused = await api.call("lead", "POST", PATH, json=calendar("H", holidays=[{"date": day}]))
     assert places(problem(refused, 422, "invalid")) == {"/holidays/0/date"}
+
+
+async def test_the_windows_of_a_holiday_are_judged_although_another_one_is_no_date(api: Front) -> None:
+    holidays = [{"date": "tomorrow"}, {"date": "2026-12-24", "windows": [["09:00", "12:00"], ["11:00", "13:00"]]}]
+    refused = await api.call("lead", "POST", PATH, json=calendar("H", holidays=holidays))
+    assert places(problem(refused, 422, "invalid")) == {"/holidays/0/date", "/holidays/1/windows/1"}
 
 
 async def test_a_repeated_creation_adds_one_calendar(api: Front) -> None:

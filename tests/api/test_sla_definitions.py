@@ -184,6 +184,11 @@ WRONG_CREDITS = {
         {"steps": [{"overrunMinutes": 0, "percent": 51}], "capPercent": 50},
         {"/credit/steps/0/percent"},
     ),
+    "no step and no cap": ({"steps": [], "capPercent": 0}, {"/credit/steps", "/credit/capPercent"}),
+    "not later under a bad cap": (
+        {"steps": [{"overrunMinutes": 5, "percent": 1}, {"overrunMinutes": 5, "percent": 2}], "capPercent": 101},
+        {"/credit/steps/1", "/credit/capPercent"},
+    ),
     "no numbers": (
         {"steps": [{"overrunMinutes": -1, "percent": "five"}], "capPercent": 101, "fee": 1},
         {"/credit/steps/0/overrunMinutes", "/credit/steps/0/percent", "/credit/capPercent", "/credit/fee"},

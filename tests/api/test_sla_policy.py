@@ -69,6 +69,18 @@ def test_a_tenant_begins_with_the_guides_promises(rows: psycopg.Connection[Any],
     assert found == dict(CALENDARS)
 
 
+def test_lists_show_what_a_tenant_begins_with_in_the_order_of_the_guides_tables(
+    rows: psycopg.Connection[Any], newcomer: UUID
+) -> None:
+    newest = "order by created_at desc, id desc"
+    calendars = rows.execute(f"select name from sla_calendars where tenant_id = %s {newest}".encode(), (newcomer,))
+    assert [row["name"] for row in calendars] == list(CALENDARS)
+    promises = rows.execute(
+        f"select tier, severity, kind from sla_definitions where tenant_id = %s {newest}".encode(), (newcomer,)
+    )
+    assert [tuple(row.values()) for row in promises] == [(each.tier, each.severity, each.kind) for each in seeded()]
+
+
 def test_a_tenant_begins_with_credits_and_rules_that_are_fit(rows: psycopg.Connection[Any], newcomer: UUID) -> None:
     policy = SlaPolicy.model_validate_json(policy_of(rows, newcomer)["sla_policy"])
     assert policy.credits

@@ -1,9 +1,11 @@
 """Trying a calendar over HTTP."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from domain.sla.calendars import DAYS
 from tests.api.front import Front, places, problem, some_id
 
 PATH = "/api/sla/preview"
@@ -31,6 +33,7 @@ async def test_a_calendar_that_is_written_out_can_be_tried(api: Front) -> None:
             {"from": f"{MONDAY}T17:00:00Z", "until": f"{TUESDAY}T09:00:00Z", "state": "CLOSED", "seconds": 57600},
             {"from": f"{TUESDAY}T09:00:00Z", "until": f"{TUESDAY}T16:00:00Z", "state": "RUNNING", "seconds": 25200},
         ],
+        "truncated": False,
     }
 
 
@@ -98,6 +101,14 @@ WRONG: dict[str, tuple[dict[str, Any], set[str]]] = {
     "no target": ({"targetMinutes": 0}, {"/targetMinutes"}),
     "a zone that is none": ({"timeZone": "Mars/Olympus"}, {"/timeZone"}),
     "a calendar that never opens": ({"calendar": {"week": {"MON": []}}}, {"/calendar/week"}),
+    "neither calendar nor target": (
+        {"calendar": None, "targetMinutes": 0},
+        {"/calendar", "/calendarId", "/targetMinutes"},
+    ),
+    "two calendars and no target": (
+        {"calendarId": some_id(), "targetMinutes": 0},
+        {"/calendar", "/calendarId", "/targetMinutes"},
+    ),
     "all at once": (
         {
             "calendar": {"week": {"MON": [["09:00", "12:00"], ["10:00", "17:00"]]}, "country": "XX"},
@@ -129,6 +140,26 @@ async def test_the_last_start_that_is_taken_has_a_deadline(api: Front) -> None:
     late = trial(startedAt="2900-01-01T00:00:00Z", targetMinutes=527_040, pauses=[])
     always = {"timeZone": "UTC", "week": dict.fromkeys(OFFICE["week"] | {"SAT": 0, "SUN": 0}, (("00:00", "24:00"),))}
     assert (await tried(api, late | {"calendar": always}))["deadlineAt"] == "2901-01-02T00:00:00Z"
+
+
+async def test_a_long_promise_on_many_short_windows_says_that_there_is_more_than_it_tells(api: Front) -> None:
+    week = {key: [[f"{hour:02}:00", f"{hour:02}:06"] for hour in range(24)] for key in DAYS}
+    answer = await tried(api, trial(calendar={"timeZone": "UTC", "week": week}, targetMinutes=500_000))
+    assert (answer["deadlineAt"][:4], len(answer["segments"]), answer["truncated"]) == ("2035", 1_000, True)
+
+
+async def test_trials_are_counted_one_after_the_other_and_wait_without_a_connection(api: Front) -> None:
+    services = api.app.state.services
+    async with asyncio.timeout(20):
+        await services.trials.acquire()
+        try:
+            waiting = [asyncio.create_task(tried(api, trial())) for _ in range(services.settings.db_pool_size + 5)]
+            done, _ = await asyncio.wait(waiting, timeout=0.3)
+            assert not done
+            assert (await api.call("agent", "GET", "/api/sla/calendars")).status_code == 200
+        finally:
+            services.trials.release()
+        assert len(await asyncio.gather(*waiting)) == len(waiting)
 
 
 async def test_agents_may_try_and_customers_may_not(api: Front) -> None:

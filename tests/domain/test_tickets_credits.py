@@ -1,12 +1,16 @@
 """A broken promise proposes its credit, step by step of the overrun, each at its instant."""
 
+from dataclasses import replace
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
-from domain.sla.credits import CreditRule, Step, faults, share
+from domain.sla.credits import CreditRule, Step, faults, month_of, share
+from domain.tickets.clocks import breach_id
 from domain.tickets.model import Status
-from tests.domain.promises import LAST, Life, policy, terms, when
+from domain.tickets.standing import SlaState, standing
+from tests.domain.promises import LAST, Life, at_percent, policy, terms, when
 
 STEPS = [(0, "5"), (60, "10"), (240, "25")]
 
@@ -59,6 +63,56 @@ def test_nothing_is_proposed_to_those_who_pay_nothing(how: dict[str, object]) ->
     one = life(**how)  # type: ignore[arg-type]
     one.live(when("20:00"))
     assert proposed(one) == []
+
+
+def broken(one: Life) -> UUID:
+    return breach_id(one.ticket, one.clock(LAST))
+
+
+def test_a_waived_breach_is_worth_nothing_more_and_wakes_nobody() -> None:
+    one = life()
+    one.live(when("10:30"))
+    one.terms = replace(one.terms, waived=frozenset({broken(one)}))
+    one.wake(when("10:31"))
+    assert one.clock(LAST).waived
+    assert one.decisions[-1].deadlines == ()
+    # The row of a ticket that stands well is not read for what was done about its breaches.
+    one.terms = replace(one.terms, waived=frozenset())
+    one.live(when("20:00"))
+    assert proposed(one) == [(1, "50.00", "10:00")]
+
+
+def test_a_credited_breach_is_proposed_no_more() -> None:
+    one = life()
+    one.live(when("10:30"))
+    one.terms = replace(one.terms, credited=frozenset({broken(one)}))
+    one.wake(when("10:31"))
+    one.live(when("20:00"))
+    assert proposed(one) == [(1, "50.00", "10:00")]
+
+
+def test_a_waived_breach_escalates_no_further_and_the_ticket_stands_well() -> None:
+    of = terms(policy({LAST: 60}, rules=[at_percent(100), at_percent(200)]))
+    one = Life.begun(of, when("09:00"))
+    one.live(when("10:10"))
+    one.terms = replace(of, waived=frozenset({broken(one)}))
+    one.wake(when("10:11"))
+    one.live(when("20:00"))
+    assert [rung[2] and rung[2][-1] for rung in one.told()] == ["1"]
+    assert standing(one.ticket, one.decisions[-1].deadlines).sla_standing is SlaState.OK
+
+
+@pytest.mark.parametrize(
+    ("granted", "amounts"),
+    [("0", ["50.00", "100.00", "250.00"]), ("900", ["50.00", "100.00", "100.00"]), ("1000", [])],
+)
+def test_a_proposal_is_cut_to_what_the_month_has_left(granted: str, amounts: list[str]) -> None:
+    one = life()
+    one.terms = replace(one.terms, granted={month_of(when("10:00")): Decimal(granted)})
+    one.live(when("20:00"))
+    assert [amount for _, amount, _ in proposed(one)] == amounts
+    assert len(one.told()) == len(amounts)
+    assert one.ticket.credits == len(STEPS)
 
 
 def rule(*steps: tuple[int, str], cap: str = "50") -> CreditRule:

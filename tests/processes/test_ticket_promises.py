@@ -142,6 +142,29 @@ async def test_a_lead_waives_a_promise(promising: Desk) -> None:
     assert set(await breaches(ticket)) == {"FIRST_RESPONSE"}
 
 
+async def test_a_waived_breach_is_left_alone_and_the_ledger_keeps_when_it_was_due(promising: Desk) -> None:
+    await promising.account(monthly_fee=1000)
+    ticket = await promising.ticket(severity=Severity.SEV1)
+    start = (await ticket.state()).created_at
+    await ticket.pass_time(hours=4.5)
+    await promising.stage.rows(
+        "insert into sla_breach_actions (tenant_id, breach_id, action, reason, actor_id, actor_name)"
+        " select tenant_id, id, 'WAIVE', 'As agreed.', %s, 'Lee Lead' from sla_breaches where ticket_id = %s",
+        *(promising.people["lead"].id, ticket.id),
+    )
+    proposals = "select count(*) as n from sla_credit_proposals where tenant_id = %s"
+    before = await promising.stage.rows(proposals, promising.tenant_id)
+    await ticket.wake()
+    assert all(row["waived"] for row in (await clocks(ticket)).values())
+    await ticket.pass_time(hours=30)
+    assert await promising.stage.rows(proposals, promising.tenant_id) == before
+    ledger = await ticket.ledger()
+    assert not [key for key, row in ledger.items() if row[0] == "ARMED" and key[0] in ("ESCALATION", "CREDIT")]
+    answered = start + HOUR / 10
+    await ticket.reply(by="lead", occurred_at=answered, reason="It was answered by phone.")
+    assert (await ticket.ledger())["FIRST_RESPONSE", 1] == ("MET", start + HOUR / 4, answered)
+
+
 async def test_edits_of_the_policy_are_seen_at_the_next_decision(promising: Desk) -> None:
     ticket = await promising.ticket(severity=Severity.SEV1, sla_tier="PREMIUM")
     start = (await ticket.state()).created_at

@@ -1,15 +1,24 @@
 """Business calendars on the wire."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from api.schemas.common import Body, Day, Line, OwnTenant, TimeZone, View
-from api.schemas.sla.faults import refuse
+from api.schemas.sla.faults import refuse, sound
 from api.schemas.sla.versions import Version
-from domain.sla.calendars import DAYS, Calendar, Holiday, Weekday, faults
+from domain.sla.calendars import DAYS, Calendar, Fault, Holiday, Weekday, faults
 from runtime.holidays import public_holidays
 
 T = TypeVar("T")
@@ -23,6 +32,7 @@ Hours = Annotated[
 ]
 
 ALWAYS: Final = dict.fromkeys(DAYS, (("00:00", "24:00"),))
+NEVER_OPENS: Final = "never_opens"
 
 
 def known_country(code: str) -> str:
@@ -59,6 +69,16 @@ class HolidayBody(Body):
     windows: Hours = []
 
 
+def holiday_faults(holidays: Sequence[HolidayBody], places: Sequence[int]) -> list[Fault]:
+    """What is wrong with holidays that stand at these places of a list."""
+    dates = tuple(Holiday.model_validate(holiday.model_dump()) for holiday in holidays)
+    found = []
+    for fault in faults(Calendar(week=ALWAYS, holidays=dates)):
+        head, number, *rest = fault.pointer.removeprefix("/").split("/") if fault.pointer.count("/") > 1 else ["", ""]
+        found.append(fault._replace(pointer="/".join(("", head, str(places[int(number)]), *rest))) if head else fault)
+    return found
+
+
 class CalendarFields(Body):
     """When time counts."""
 
@@ -67,17 +87,32 @@ class CalendarFields(Body):
     holidays: list[HolidayBody] = []
     country: Country | None = None
 
-    @field_validator("week")
+    @field_validator("week", mode="wrap")
     @classmethod
-    def _usable(cls, week: Week) -> Week:
+    def _usable(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Week:
+        """The days that can be read are judged although others cannot; but not whether the week ever opens."""
+        try:
+            week: Week = validate(value)
+        except ValidationError as error:
+            rest = faults(Calendar.model_validate({"week": sound(value, error)}))
+            refuse((fault for fault in rest if fault.code != NEVER_OPENS), "/week", error.errors())
+            raise
         refuse(faults(Calendar.model_validate({"week": week.model_dump(exclude_unset=True)})), "/week")
         return week
 
-    @field_validator("holidays")
+    @field_validator("holidays", mode="wrap")
     @classmethod
-    def _consistent(cls, holidays: list[HolidayBody]) -> list[HolidayBody]:
-        dates = tuple(Holiday.model_validate(holiday.model_dump()) for holiday in holidays)
-        refuse(faults(Calendar(week=ALWAYS, holidays=dates)), "/holidays")
+    def _consistent(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> list[HolidayBody]:
+        """The dates that can be read are judged although others cannot."""
+        try:
+            holidays: list[HolidayBody] = validate(value)
+        except ValidationError as error:
+            bad = {each["loc"][0] for each in error.errors() if each["loc"]}
+            good = [place for place in range(len(value)) if place not in bad] if isinstance(value, list) else []
+            found = holiday_faults([HolidayBody.model_validate(value[place]) for place in good], good)
+            refuse(found, "/holidays", error.errors())
+            raise
+        refuse(holiday_faults(holidays, range(len(holidays))), "/holidays")
         return holidays
 
     def calendar(self) -> Calendar:

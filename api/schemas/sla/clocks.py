@@ -4,15 +4,31 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from api.schemas.common import Body, View, storable
 from api.schemas.sla.preview import SegmentView
 from domain.sla.clocks import Cause, ClockKind, ClockState, Hold
+from domain.tickets.model import ClockAction
 
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(storable)
 ]
+
+
+class ClockSegmentView(SegmentView):
+    """A stretch of a clock's time, and for one that somebody paused by hand the reason (for the staff)."""
+
+    reason: str | None
+
+
+class DeedView(View):
+    """What somebody did to a clock by hand."""
+
+    action: ClockAction
+    at: datetime
+    actor: str
+    reason: str
 
 
 class ClockView(View):
@@ -30,6 +46,7 @@ class ClockView(View):
     definition_version: int
     calendar: str
     calendar_id: UUID
+    time_zone: Annotated[str, Field(description="In which the calendar is read.", examples=["Europe/Berlin"])]
     started_at: datetime
     started_outside_hours: bool
     deadline_at: datetime | None
@@ -41,7 +58,8 @@ class ClockView(View):
     waived: bool
     elapsed_seconds: float
     remaining_seconds: float
-    segments: list[SegmentView]
+    segments: list[ClockSegmentView]
+    adjustments: Annotated[list[DeedView], Field(description="Oldest first; empty for customers.")]
     explanation: str
 
 

@@ -1,17 +1,16 @@
 """Definitions on the wire: a target in business minutes, the calendar that they are counted on, and what a breach is worth."""
 
-from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from api.schemas.common import Body, OwnTenant, Percent, View, left_out
 from api.schemas.sla.faults import refuse
 from api.schemas.sla.versions import Version
 from domain.customers import Tier
 from domain.sla.clocks import ClockKind
-from domain.sla.credits import MOST_MINUTES, CreditRule, faults
+from domain.sla.credits import MOST_MINUTES, WHOLE, CreditRule, faults
 from domain.sla.targets import LONGEST_MINUTES
 from domain.tickets.model import Severity
 
@@ -30,15 +29,18 @@ class StepBody(Body):
 class CreditBody(Body):
     """What a breach is worth. Each step comes later than the one before and grants more; none more than the cap."""
 
-    steps: list[StepBody]
+    # The cap comes first, so that the steps are judged by it, and judged all the same when it is bad.
     cap_percent: Annotated[
         Percent, Field(description="The most that an account gets in a calendar month.", examples=["50"])
-    ] = Decimal(100)
+    ] = WHOLE
+    steps: list[StepBody]
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "CreditBody":
-        refuse(faults(CreditRule.model_validate(self.model_dump())))
-        return self
+    @field_validator("steps")
+    @classmethod
+    def _consistent(cls, steps: list[StepBody], info: ValidationInfo) -> list[StepBody]:
+        rule = {"steps": [step.model_dump() for step in steps], "cap_percent": info.data.get("cap_percent", WHOLE)}
+        refuse(faults(CreditRule.model_validate(rule)), "/steps")
+        return steps
 
 
 class ReplaceDefinition(Body):

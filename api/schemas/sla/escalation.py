@@ -129,15 +129,21 @@ class RepeatBody(Body):
     times: Annotated[int, Field(strict=True, ge=1, le=MOST_TIMES, examples=[3])]
 
 
-def fit(field: str) -> Callable[[T], T]:
-    """A validator of one field of a rule by what the domain says of it."""
+def fit(field: str, within: str = "") -> Callable[[T], T]:
+    """A validator of one field of a rule, or of what lies `within` it, by what the domain says of it."""
 
     def check(value: T) -> T:
         plain: dict[str, Any] = {"trigger": {"type": "CREATED"}, "actions": [{"type": "WEBHOOK"}], field: kept(value)}
-        refuse(faults(Rule.model_validate({"id": UUID(int=0), "name": field, **plain})), f"/{field}")
+        refuse(faults(Rule.model_validate({"id": UUID(int=0), "name": field, **plain})), within or f"/{field}")
         return value
 
     return check
+
+
+def fit_action(action: T) -> T:
+    """A validator of one action, so that it is judged although another one cannot be read."""
+    fit("actions", "/actions/0")([action])
+    return action
 
 
 def kept(value: Any) -> Any:
@@ -149,7 +155,7 @@ def kept(value: Any) -> Any:
 
 Trigger = Annotated[AnyTrigger, WrapValidator(without_tag), AfterValidator(fit("trigger"))]
 Actions = Annotated[
-    list[Annotated[AnyAction, WrapValidator(without_tag)]],
+    list[Annotated[AnyAction, WrapValidator(without_tag), AfterValidator(fit_action)]],
     Field(max_length=MOST_ACTIONS),
     AfterValidator(fit("actions")),
 ]

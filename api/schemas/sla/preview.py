@@ -4,13 +4,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from api.schemas.common import Body, Instant, TimeZone, View
 from api.schemas.sla.calendars import InlineCalendar
 from api.schemas.sla.definitions import TargetMinutes
-from api.schemas.sla.faults import refuse
+from api.schemas.sla.faults import refuse, together
 from domain.sla.calendars import Fault
 from domain.sla.preview import BadPauses, Pause, SegmentState, refuse_odd
 from domain.sla.timetable import HORIZON_DAYS
@@ -21,6 +28,7 @@ LATEST: Final = datetime(2900, 1, 1, tzinfo=UTC)
 """Beyond, ten years and the pauses before them would not all have dates."""
 
 LONGEST: Final = timedelta(days=HORIZON_DAYS)
+CALENDARS: Final = ("calendar", "calendarId")
 
 
 class PauseBody(Body):
@@ -67,12 +75,16 @@ class Preview(Body):
             refuse(pause_faults(started_at, [Pause(pause.since, pause.until) for pause in pauses]))
         return pauses
 
-    @model_validator(mode="after")
-    def _one_calendar(self) -> "Preview":
-        if (self.calendar is None) == (self.calendar_id is None):
-            detail = "either `calendar` or `calendarId` must be given, and not both"
-            refuse(Fault(pointer, "one_of", detail) for pointer in ("/calendar", "/calendarId"))
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_calendar(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> "Preview":
+        given = [name for name in CALENDARS if isinstance(value, dict) and value.get(name) is not None]
+        wrong = isinstance(value, dict) and len(given) != 1
+        detail = "either `calendar` or `calendarId` must be given, and not both"
+        preview: Preview = together(
+            value, validate, [Fault(f"/{name}", "one_of", detail) for name in CALENDARS] if wrong else []
+        )
+        return preview
 
 
 def pause_faults(started_at: datetime, pauses: list[Pause]) -> list[Fault]:
@@ -106,3 +118,4 @@ class PreviewView(View):
 
     deadline_at: datetime
     segments: list[SegmentView]
+    truncated: Annotated[bool, Field(description="Whether there are more segments than these, the first thousand.")]

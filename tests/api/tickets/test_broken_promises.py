@@ -73,6 +73,43 @@ async def test_a_promise_broken_is_proposed_a_credit_that_a_lead_grants(office: 
     assert (found["responseCompliance"], found["totalBreaches"], found["creditTotal"]) == (0.0, 1, "50.00")
 
 
+async def test_a_breach_that_was_waived_says_so_with_its_clock(office: Office) -> None:
+    ticket = await opened(office, await account(office), fresh())
+    breach = await broken(office, ticket)
+    await office.call("lead", "POST", f"/api/sla/breaches/{breach['id']}/waive", json={"reason": "Our line was down."})
+    answer = await office.call("agent", "GET", f"/api/tickets/{ticket['id']}/sla")
+    clocks = {each["kind"]: each for each in answer.json()["clocks"]}
+    assert "breached " in clocks["FIRST_RESPONSE"]["explanation"]
+    told = [(each["action"], each["reason"]) for each in clocks["FIRST_RESPONSE"]["adjustments"]]
+    assert told == [("WAIVE", "Our line was down.")]
+    assert clocks["RESOLUTION"]["adjustments"] == []
+
+
+async def test_the_history_of_a_broken_promise_is_for_people(office: Office) -> None:
+    ticket = await opened(office, await account(office), fresh())
+    breach = await broken(office, ticket)
+    *later, creation = await office.listed(url=f"/api/tickets/{ticket['id']}/history")
+    rows = [row for row in later if any(change["after"] == "BREACHED" for change in row["changes"].get("clocks", ()))]
+    [change] = [change for change in rows[-1]["changes"]["clocks"] if change["after"] == "BREACHED"]
+    assert (change["before"], change["cause"]) == ("RUNNING", "DEADLINE")
+    assert (change["breachedAt"], change["target"]["minutes"]) == (breach["breachedAt"], 15)
+    assert "First response breached at " in rows[-1]["summary"]
+    assert "15 business minutes were promised" in rows[-1]["summary"]
+    assert "“Breach to the managers” fired for first response: told everybody with the role LEAD" in rows[-1]["summary"]
+    assert "“Page engineering for PREMIUM SEV1 and SEV2” fired: paged whoever is on call" in creation["summary"]
+    assert "MISSED" not in str(later)
+    assert not [name for name in names(later) if "_" in name and not name.isupper()]
+
+
+def names(document: Any) -> list[str]:
+    """Every name of a member in a document."""
+    if isinstance(document, list):
+        return [name for each in document for name in names(each)]
+    if isinstance(document, dict):
+        return [*document, *(name for each in document.values() for name in names(each))]
+    return []
+
+
 async def test_a_simulation_reads_what_decisions_have_written(office: Office) -> None:
     owner, category = await account(office), fresh()
     kept = await opened(office, owner, category)

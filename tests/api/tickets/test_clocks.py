@@ -80,8 +80,44 @@ async def test_a_lead_pauses_resumes_and_waives(office: Office) -> None:
     problem(await adjusted(office, ticket, "resume"), 409, "clock-stands")
     waived = (await adjusted(office, ticket, "waive")).json()["clocks"][1]
     assert (waived["state"], waived["waived"]) == ("CANCELLED", True)
-    reasons = [entry["reason"] for entry in await office.listed(url=path(ticket) + "/history")]
-    assert reasons.count(REASON["reason"]) == 3
+    history = await office.listed(url=path(ticket) + "/history")
+    assert [(entry["command"], entry["reason"]) for entry in history[:3]] == [
+        ("waive", REASON["reason"]),
+        ("resume", REASON["reason"]),
+        ("pause", REASON["reason"]),
+    ]
+    assert history[0]["summary"] == f"Resolution waived by {history[0]['actor']['name']}: {REASON['reason']}"
+
+
+async def test_who_adjusted_a_clock_and_why_is_told_with_it_to_the_staff(office: Office) -> None:
+    email = (await office.call("customer", "GET", "/api/me")).json()["email"]
+    ticket = await office.opened(**PREMIUM | {"customerEmail": email})
+    for verb in ("pause", "resume", "waive"):
+        assert (await adjusted(office, ticket, verb)).status_code == 200
+    found = await clocks(office, ticket)
+    clock, lead = found["RESOLUTION 1"], (await office.call("lead", "GET", "/api/me")).json()["name"]
+    assert [(each["action"], each["actor"], each["reason"]) for each in clock["adjustments"]] == [
+        (verb, lead, REASON["reason"]) for verb in ("PAUSE", "RESUME", "WAIVE")
+    ]
+    assert [(each["state"], each["reason"]) for each in clock["segments"]] == [
+        ("RUNNING", None),
+        ("PAUSED", REASON["reason"]),
+        ("RUNNING", None),
+    ]
+    assert clock["segments"][1]["from"] == clock["adjustments"][0]["at"]
+    assert found["FIRST_RESPONSE 1"]["adjustments"] == []
+    seen = (await clocks(office, ticket, "customer"))["RESOLUTION 1"]
+    assert (seen["adjustments"], {each["reason"] for each in seen["segments"]}) == ([], {None})
+
+
+async def test_a_clock_names_the_zone_in_which_its_calendar_is_read(office: Office) -> None:
+    account = {"name": fresh(), "tier": "BASIC", "timeZone": "Asia/Tokyo", "domains": [f"{fresh()}.example"]}
+    await office.front.created("lead", "/api/customers/accounts", account)
+    abroad = await office.opened(customerEmail=f"ada@{account['domains'][0]}")
+    assert (await clocks(office, abroad))["RESOLUTION 1"]["timeZone"] == "Asia/Tokyo", (
+        "the calendar has none of its own"
+    )
+    assert (await clocks(office, await office.opened(**PREMIUM)))["RESOLUTION 1"]["timeZone"] == "UTC"
 
 
 async def test_adjusting_badly_is_refused_and_changes_nothing(office: Office) -> None:
@@ -113,11 +149,17 @@ async def test_a_customer_reads_what_was_promised_to_them(office: Office) -> Non
 
 async def test_a_list_is_narrowed_by_standing(office: Office) -> None:
     tag = fresh()
-    for subject in ("well", "waiting", "in danger", "broken"):
+    for subject in ("well", "waiting", "in danger", "broken", "over", "broken and over"):
         ticket = await office.opened(tags=[tag], subject=subject, **PREMIUM)
         if subject == "waiting":
             await office.commented(ticket)
             await office.patched(ticket, status="PENDING_CUSTOMER")
+        if "over" in subject:
+            await office.patched(ticket, status="CANCELLED")
+        if subject == "broken and over":
+            await office.rows(
+                "update support_tickets set sla_standing = 'breached' where id = %s returning 1", ticket["id"]
+            )
         if subject in ("in danger", "broken"):
             standing = "breached" if subject == "broken" else "ok"
             await office.rows(
@@ -129,11 +171,15 @@ async def test_a_list_is_narrowed_by_standing(office: Office) -> None:
         "ok": ["well"],
         "paused": ["waiting"],
         "at_risk": ["in danger"],
-        "breached": ["broken"],
+        "breached": ["broken and over", "broken"],
     }.items():
         assert await office.found(tag=tag, slaState=state) == subjects
         assert {ticket["sla"]["state"] for ticket in await office.listed(tag=tag, slaState=state)} == {state}
-    assert await office.found(tag=tag, slaState=["ok", "breached"], sort="nextDeadline") == ["broken", "well"]
+    assert await office.found(tag=tag, slaState=["ok", "breached"], sort="nextDeadline") == [
+        "broken",
+        "well",
+        "broken and over",
+    ]
     problem(await office.call("agent", "GET", "/api/tickets?slaState=late"), 422, "invalid")
 
 
@@ -185,6 +231,11 @@ async def test_c28_an_edited_calendar_moves_the_deadlines_that_are_counted_on_it
         await asyncio.sleep(0.1)
     moved = datetime.fromisoformat((await clocks(office, ticket))["FIRST_RESPONSE 1"]["deadlineAt"])
     assert moved.date() == day + timedelta(days=2)
+    newest = (await office.listed(url=path(ticket) + "/history"))[0]
+    editor = (await office.call("lead", "GET", "/api/me")).json()["name"]
+    assert (newest["command"], newest["actor"]["name"]) == ("recalculate", "Summit")
+    assert f"“{calendar['name']}” was edited by {editor}" in newest["summary"]
+    assert {change["calendarEdit"]["editor"] for change in newest["changes"]["clocks"]} == {editor}
     assert (await office.call("lead", "PUT", url, json={**kept, "holidays": []})).status_code == 200
 
 

@@ -233,6 +233,7 @@ async def test_the_history_tells_who_did_what_when_and_why(office: Office) -> No
     comment, change, creation = await office.walked(path(ticket) + "/history", 2)
     assert [entry["revision"] for entry in (comment, change, creation)] == [3, 2, 1]
     assert change["changes"] == {"priority": {"before": "MEDIUM", "after": "URGENT"}}
+    assert change["summary"] == "Priority MEDIUM → URGENT by Alex Agent: The boss called."
     assert (change["reason"], change["actor"]["name"]) == ("The boss called", "Alex Agent")
     assert (comment["actor"]["role"], comment["changes"]) == ("CUSTOMER", {})
 
