@@ -4,8 +4,8 @@ from alembic import op
 
 from migrations.rls import APP_ROLE
 
-revision = "0009_notify"
-down_revision = "0008_metrics"
+revision = "0011_notify"
+down_revision = "0010_order_of_seeds"
 branch_labels = None
 depends_on = None
 
