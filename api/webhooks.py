@@ -106,7 +106,7 @@ async def list_deliveries(
     "/{webhook_id}/deliveries/{delivery_id}/replay", response_model=DeliveryView, responses=refusals(KeyReused)
 )
 async def replay_delivery(webhook_id: UUID, delivery_id: UUID, admin: Admin, session: Session, once: Once) -> Response:
-    """Tell an event again, with all attempts; the receiver sees the same `webhook-id`."""
+    """Tell an event again, with all attempts; the receiver sees the same `webhook-id`, and `earlier` keeps how it ended before."""
     row = await webhooks.replay(session, webhook_id, delivery_id)
     if row is None:
         raise NotFound("There is no such delivery.")

@@ -30,7 +30,7 @@ DELETE: Final = delete(webhooks).where(webhooks.c.id == bindparam("id", type_=Uu
 
 DELIVERY_COLUMNS: Final = """
 select d.id, d.webhook_id, d.type, d.entity, d.entity_id, d.created_at, d.attempts, d.response_status, d.last_error, d.delivered_at,
-    d.dead_at, case when d.delivered_at is null and d.dead_at is null then d.not_before end as next_attempt_at,
+    d.dead_at, d.earlier, case when d.delivered_at is null and d.dead_at is null then d.not_before end as next_attempt_at,
     case when d.dead_at is not null then 'DEAD' when d.delivered_at is not null then 'DELIVERED' else 'PENDING' end as state
 from webhook_deliveries d where d.webhook_id = :webhook
 """
@@ -45,8 +45,12 @@ order by d.created_at desc, d.id desc limit :count
 DELIVERY: Final = text(f"{DELIVERY_COLUMNS} and d.id = :id")
 REPLAY: Final = text("""
 with well as (update webhooks set failures = 0, rests_until = null where id = :webhook)
-update webhook_deliveries
-set delivered_at = null, dead_at = null, attempts = 0, last_error = null, response_status = null, not_before = clock_timestamp()
+update webhook_deliveries d
+set earlier = case when attempts = 0 then earlier else earlier || jsonb_build_object(
+        'attempts', attempts, 'responseStatus', response_status, 'error', last_error,
+        'deliveredAt', to_json(delivered_at), 'deadAt', to_json(dead_at)
+    ) end,
+    delivered_at = null, dead_at = null, attempts = 0, last_error = null, response_status = null, not_before = clock_timestamp()
 where id = :id and webhook_id = :webhook
 """)
 
@@ -101,7 +105,7 @@ async def list_deliveries(
 
 
 async def replay(connection: AsyncConnection, webhook_id: UUID, delivery_id: UUID) -> Row | None:
-    """Have an event told again, under the same id, and find its delivery."""
+    """Have an event told again, under the same id, and find its delivery; how it ended before stays in its log."""
     values = {"webhook": webhook_id, "id": delivery_id}
     await connection.execute(REPLAY, values)
     return (await connection.execute(DELIVERY, values)).mappings().first()

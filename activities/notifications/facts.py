@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from domain.identity import Role
@@ -60,7 +60,7 @@ def read_about(item: Mapping[str, Any], recipient: Recipient, sites: Sites) -> A
     )
 
 
-UNSAID = {"automatic": False, "cause": None, "times": 1}
+UNSAID: Final = {"automatic": False, "cause": None, "times": 1}
 """What payloads say only where it matters."""
 
 SHOWN = frozenset({"tenant", "number", "subject", "status", "severity", "priority", "comment", "author", "name"})

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -12,18 +11,21 @@ from pydantic_core import PydanticCustomError
 
 from api.schemas.common import Body, OwnTenant, Resource, View, left_out
 from api.schemas.notifications import CallableUrl, DeliveryState
+from domain.notifications.events import EVENTS, PATTERNS
 
 PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = (24, 64)
 """The least and the most that Standard Webhooks allows."""
 
-EVENT: Final = re.compile(r"\*|[a-z][a-z_]{0,40}\.(\*|[a-z][a-z_]{0,40})")
+EVENTS_HELP: Final = "`*` means everything, `ticket.*` everything about tickets. " + " ".join(
+    f"`{name}`: {what}." for name, what in EVENTS.items()
+)
 
 
 def event_name(text: str) -> str:
-    """`text`, when it can name events."""
-    if not EVENT.fullmatch(text):
-        raise PydanticCustomError("event", "must be an event such as ticket.created, or ticket.*, or *")
+    """`text`, when it names events that there are."""
+    if text not in PATTERNS:
+        raise PydanticCustomError("event", "must be one of {known}", {"known": ", ".join(PATTERNS)})
     return text
 
 
@@ -39,10 +41,12 @@ def signing_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
-EventName = Annotated[str, Field(max_length=90, examples=["ticket.*"]), AfterValidator(event_name)]
+EventName = Annotated[
+    str, Field(examples=["ticket.*"], json_schema_extra={"enum": list(PATTERNS)}), AfterValidator(event_name)
+]
 Events = Annotated[
     list[EventName],
-    Field(min_length=1, max_length=50, examples=[["ticket.created", "ticket.sla_breached"]]),
+    Field(min_length=1, max_length=50, description=EVENTS_HELP, examples=[["ticket.created", "ticket.sla_breached"]]),
     AfterValidator(lambda names: list(dict.fromkeys(names))),
 ]
 Secret = Annotated[SecretStr, Field(max_length=200), AfterValidator(signing_secret)]
@@ -85,6 +89,16 @@ class ChangeWebhook(Body):
     active: StrictBool = left_out()
 
 
+class EarlierView(View):
+    """How a delivery stood when it was told to begin again."""
+
+    attempts: int
+    response_status: int | None
+    error: str | None
+    delivered_at: datetime | None
+    dead_at: datetime | None
+
+
 class DeliveryView(View):
     """One event told to one webhook: how often it was tried, what came back, when it is tried again."""
 
@@ -100,4 +114,5 @@ class DeliveryView(View):
     next_attempt_at: datetime | None
     delivered_at: datetime | None
     dead_at: datetime | None
+    earlier: list[EarlierView] = Field(description="How it ended before each replay, the oldest first.")
     created_at: datetime

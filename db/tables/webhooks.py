@@ -15,6 +15,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from db.tables.metadata import INSTANT, METADATA, id_column, record_columns, tenant_column
 
@@ -61,6 +62,9 @@ webhook_deliveries = Table(
     Column("dead_at", INSTANT),
     Column("response_status", Integer),
     Column("last_error", Text),
+    Column(
+        "earlier", JSONB, nullable=False, server_default=text("'[]'"), comment="How it ended before it was replayed."
+    ),
     UniqueConstraint("webhook_id", "event_seq"),
     ForeignKeyConstraint(["tenant_id", "webhook_id"], ["webhooks.tenant_id", "webhooks.id"], ondelete="CASCADE"),
     CheckConstraint("delivered_at is null or dead_at is null", name="one_end"),

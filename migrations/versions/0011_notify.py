@@ -59,7 +59,8 @@ FUNCTIONS = {
 
 
 def upgrade() -> None:
-    """Add the functions, with their owner's rights and a fixed search path."""
+    """Add the column, and the functions, with their owner's rights and a fixed search path."""
+    op.execute("alter table webhook_deliveries add column earlier jsonb default '[]' not null")
     for signature, body in FUNCTIONS.items():
         op.execute(f"create function {signature} {body} security definer set search_path = pg_catalog, public, pg_temp")
         op.execute(f"revoke all on function {signature} from public")
@@ -70,3 +71,4 @@ def downgrade() -> None:
     """Drop everything again."""
     for signature in FUNCTIONS:
         op.execute(f"drop function {signature}")
+    op.execute("alter table webhook_deliveries drop column earlier")

@@ -1,6 +1,8 @@
 """Whom a notice is for, when people are quiet, how often it is tried, and what it says in a line."""
 
+import ast
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.identity import Role
 from domain.notifications.attempts import DELAYS, HANDFUL, MOST, SPREAD, flood, next_attempt
+from domain.notifications.events import EVENTS, PATTERNS
 from domain.notifications.headlines import HEADLINES, LONGEST, headline, worded
 from domain.notifications.preferences import Preferences, QuietHours, channels_for, quiet_until, read_preferences
 from domain.notifications.recipients import Kind, Recipient, Unaddressable, read_recipient
@@ -150,6 +153,28 @@ def test_a_headline_is_one_short_line_with_the_number_in_front() -> None:
 @pytest.mark.parametrize("template", HEADLINES)
 def test_a_headline_can_be_made_without_any_fact(template: str) -> None:
     assert headline(template, {}).isprintable()
+
+
+def test_every_event_of_the_product_can_be_asked_for() -> None:
+    said: set[str] = set()
+    for path in Path("domain/tickets").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = (
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "announce"
+            )
+            if called:
+                said |= strings(node.args[0])  # type: ignore[attr-defined]
+            if isinstance(node, ast.Assign) and "happened" in {getattr(name, "id", "") for name in node.targets}:
+                said |= strings(node.value)
+    assert {f"ticket.{happened}" for happened in said} == EVENTS.keys()
+    assert {"*", "ticket.*", *EVENTS} == set(PATTERNS)
+
+
+def strings(node: ast.expr) -> set[str]:
+    """The texts that an expression can be."""
+    if isinstance(node, ast.IfExp):
+        return strings(node.body) | strings(node.orelse)
+    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
 
 
 def test_only_constants_are_reworded() -> None:
