@@ -75,6 +75,7 @@ class Live:
                 except (SQLAlchemyError, OSError, TimeoutError) as error:
                     log.warning("live_hindered", error=type(error).__name__)
                     more = False
+                    await asyncio.sleep(EVERY_SECONDS)
                 if not self.present and not self.joining:
                     self.position = None
                     self.wanted.clear()

@@ -263,3 +263,26 @@ async def test_a_customer_without_an_account_hears_of_the_own_address(
     api: Front, event: dict[str, Any], known: bool
 ) -> None:
     assert may_know(somebody(api, Role.CUSTOMER), event) is known  # type: ignore[arg-type]
+
+
+class Blind(Live):
+    """A pump whose database is away."""
+
+    rounds = 0
+
+    async def _round(self) -> bool:
+        self.rounds += 1
+        await asyncio.sleep(0)
+        raise OSError
+
+
+async def test_a_database_that_is_away_is_not_asked_without_a_pause(api: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.live.EVERY_SECONDS", 3600)
+    live = Blind(api.app.state.services.engine)
+    live.joining.add(Listener(somebody(api)))
+    task = asyncio.create_task(live.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert live.rounds == 1
