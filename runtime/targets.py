@@ -12,6 +12,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""The IPv6 addresses that are given out to anybody; beyond are forms that hide an IPv4 address of whatever network."""
+
 PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 LONGEST_URL: Final = 2048
 
@@ -38,7 +41,8 @@ class Targets:
         inner = embedded(address)
         if inner is not None:
             return self.reachable(inner)
-        return address.is_global and not address.is_multicast
+        unicast = address.version == 4 or address in UNICAST
+        return unicast and address.is_global and not address.is_multicast
 
     def check(self, url: str) -> SplitResult:
         """The parts of a URL that could be called, as far as that can be told without asking for its name. Raises Forbidden."""

@@ -48,6 +48,11 @@ REFUSED = [
     "http://[::ffff:169.254.169.254]/",
     "http://[64:ff9b::a9fe:a9fe]/",
     "http://[2002:7f00:1::]/",
+    "http://[64:ff9b:1::a9fe:a9fe]/",
+    "http://[64:ff9b:1:fffe:7f:0:1::]/",
+    "http://[::169.254.169.254]/",
+    "http://[::ffff:0:169.254.169.254]/",
+    "http://[fec0::1]/",
     "ftp://example.com/",
     "file:///etc/passwd",
     "gopher://example.com/",
@@ -71,7 +76,16 @@ def test_what_we_never_call_is_told_at_once(url: str) -> None:
         Targets().check(url)
 
 
-@pytest.mark.parametrize("url", ["https://example.com/x?y=z", "http://8.8.8.8:8080/", "https://[2606:4700::1111]/"])
+PUBLIC = [
+    "https://example.com/x?y=z",
+    "http://8.8.8.8:8080/",
+    "https://[2606:4700::1111]/",
+    "https://[64:ff9b::808:808]/",
+    "https://[::ffff:8.8.8.8]/",
+]
+
+
+@pytest.mark.parametrize("url", PUBLIC)
 def test_what_lies_in_public_may_be_called(url: str) -> None:
     assert Targets().check(url).hostname
 
