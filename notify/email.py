@@ -2,7 +2,8 @@
 
 import re
 import secrets
-from email.header import Header
+from base64 import b64encode
+from collections.abc import Iterator
 from email.utils import formataddr, formatdate
 from quopri import encodestring
 from typing import Final
@@ -10,6 +11,9 @@ from typing import Final
 from notify.channel import Mail, Undeliverable
 
 LONGEST_LINE: Final = 900
+
+MOST_ENCODED: Final = 39
+"""So many bytes become one encoded word, that with the header's name is a line of at most 76 characters."""
 
 ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 LINE_ENDS: Final = re.compile(r"\r\n?|\n")
@@ -22,7 +26,7 @@ def compose(mail: Mail) -> bytes:
     headers = {
         "From": named_address(one_line(mail.sender_name), mail.sender),
         "To": plain_address(mail.to),
-        "Subject": words("Subject", one_line(mail.subject)),
+        "Subject": words(one_line(mail.subject)),
         "Date": formatdate(localtime=True),
         "Message-ID": f"<{mail.id}@{domain}>",
         # RFC 3834: no vacation notice may answer this.
@@ -57,14 +61,33 @@ def part(subtype: str, text: str) -> bytes:
     return head(described) + content
 
 
-def words(header: str, text: str) -> str:
-    """`text` as a header's value: as it stands, or encoded and folded as RFC 2047 wants it."""
-    return text if text.isascii() else Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+def plain(text: str) -> bool:
+    """Whether `text` can stand in a header as it is: what looks encoded would be decoded by mail programs."""
+    return text.isascii() and "=?" not in text and len(text) <= LONGEST_LINE
+
+
+def words(text: str) -> str:
+    """`text` as a header's value: as it stands, or in the encoded words of RFC 2047, one a line and none longer than it allows."""
+    if plain(text):
+        return text
+    return "\r\n ".join(f"=?utf-8?b?{b64encode(piece).decode()}?=" for piece in pieces(text))
+
+
+def pieces(text: str) -> Iterator[bytes]:
+    """`text` in parts of whole characters."""
+    piece = b""
+    for character in text:
+        more = character.encode()
+        if len(piece) + len(more) > MOST_ENCODED:
+            yield piece
+            piece = b""
+        piece += more
+    yield piece
 
 
 def named_address(name: str, address: str) -> str:
     """A name, quoted or encoded where it must be, and the address."""
-    return formataddr((name, address)) if name.isascii() else f"{words('From', name)} <{address}>"
+    return formataddr((name, address)) if plain(name) else f"{words(name)}\r\n <{address}>"
 
 
 def plain_address(address: str) -> str:

@@ -276,7 +276,9 @@ class Blind(Live):
         raise OSError
 
 
-async def test_a_database_that_is_away_is_not_asked_without_a_pause(api: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_is_away_is_not_asked_without_a_pause(
+    api: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("api.live.EVERY_SECONDS", 3600)
     live = Blind(api.app.state.services.engine)
     live.joining.add(Listener(somebody(api)))

@@ -2,12 +2,16 @@
 
 import mailbox
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from notify.channel import Mail, Undeliverable, Undelivered
-from notify.email import compose
+from notify.email import compose, one_line
 from notify.maildir import Maildir
 from notify.smtp import Smtp
 from runtime.embedded.ports import free_port
@@ -47,6 +51,39 @@ def test_other_alphabets_and_long_lines_arrive_as_they_were_written(text: str) -
     assert body is not None
     assert body.get_content().replace("\r\n", "\n") == text
     assert str(message["From"].addresses[0].display_name) == 'Acme "Support", Inc. Bcc: x@y.example'
+
+
+NAMES = [
+    "",
+    'Ann "Q" O\\Neil, Inc. (West)',
+    "=?utf-8?q?Urgent=3A_transfer?=",
+    "Re: =?iso-8859-1?B?SGk=?= Grüße",
+    "?= =? ?=",
+    "ж" * 200,
+    "x" * 1500,
+    "a 🧑🏽‍🚒 b " * 25,
+    "Tab\there, and\u2028there, \x00 nothing",
+    "=E4 100 % _under_ ; <x@y.example>",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_subjects_and_names_of_all_sorts_are_read_as_they_were_written(name: str) -> None:
+    written = compose(changed(subject=f"[SUP-1] {name}", sender_name=name))
+    message = message_from_bytes(written, policy=policy.default)
+    assert message["Subject"] == f"[SUP-1] {one_line(name)}".strip()
+    shown, address = parseaddr(str(message_from_bytes(written)["From"]))
+    assert (str(make_header(decode_header(shown))), address) == (one_line(name), MAIL.sender)
+    assert not message["Subject"].defects
+    assert not message["From"].defects
+
+
+@given(name=st.text(max_size=300))
+def test_no_encoded_word_is_longer_than_mail_allows(name: str) -> None:
+    head = compose(changed(subject=name, sender_name=name)).partition(b"\r\n\r\n")[0]
+    for line in head.split(b"\r\n"):
+        assert b"=?" not in line or len(line) <= 76
+        assert all(len(word) <= 75 for word in line.split() if word.startswith(b"=?"))
 
 
 @pytest.mark.parametrize("address", ["", "nobody", "a b@c.example", "a@b.example\r\nBcc: c@d.example", "@", "a@b@c"])
