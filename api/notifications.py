@@ -41,10 +41,14 @@ class NotRepeatable(Conflict):
 
 @router.put("/api/me/preferences", response_model=PreferencesView, responses=refusals(ForbiddenTarget))
 async def change_preferences(body: PreferencesBody, caller: Principal, app: App, session: Session) -> Response:
-    """Say on which channels the caller wants to be told, and when not. Without preferences it is mail and the inbox."""
+    """Say on which channels the caller wants to be told, and when not; what waited for quiet hours is judged anew.
+
+    Without preferences it is mail and the inbox. Customers are told of their requests by mail at once, whatever they prefer.
+    """
     refuse_foreign_networks(app, "/slackUrl", body.slack_url)
     preferences = Preferences.model_validate(body.model_dump())
     await identity.change_preferences(session, caller.id, preferences.model_dump(mode="json"))
+    await notifications.free(session, caller.id)
     app.directory.forget(caller.tenant_id, caller.id)
     return reply(preferences_view(preferences))
 

@@ -59,6 +59,12 @@ set delivered_at = null, dead_at = null, digest_id = null, expanded_after = null
     not_before = clock_timestamp()
 where id = :id
 """)
+# What failed and waits for its next attempt has an error; the others were held back by what their person wanted.
+FREE: Final = text("""
+update notifications set not_before = clock_timestamp()
+where recipient = cast(:person as text) and channel in ('EMAIL', 'SLACK') and not_before > clock_timestamp()
+  and delivered_at is null and dead_at is null and digest_id is null and last_error is null
+""")
 
 
 async def inbox(
@@ -101,6 +107,11 @@ async def lock_notification(connection: AsyncConnection, row: UUID) -> Row | Non
 async def redeliver(connection: AsyncConnection, row: UUID) -> None:
     """Have a row delivered again, from now on and with all attempts, under the id that it has."""
     await connection.execute(REDELIVER, {"id": row})
+
+
+async def free(connection: AsyncConnection, person: UUID) -> None:
+    """Have the dispatcher judge anew what waits for a person's quiet hours to end."""
+    await connection.execute(FREE, {"person": str(person)})
 
 
 async def post(connection: AsyncConnection, row: UUID, template: str, person: UUID, payload: Mapping[str, Any]) -> None:

@@ -76,7 +76,7 @@ where id = :id and delivered_at is null and dead_at is null
 )
 HELD: Final = Statement(
     text("""
-update notifications set not_before = :at, leased_until = null, attempts = greatest(attempts - 1, 0)
+update notifications set not_before = :at, leased_until = null, last_error = null, attempts = greatest(attempts - 1, 0)
 where id = :id and delivered_at is null and dead_at is null
 """)
 )

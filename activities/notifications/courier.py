@@ -8,7 +8,7 @@ from json import dumps
 from typing import Any, Final
 
 from activities.notifications.facts import About, Sites, read_about
-from activities.notifications.fanout import expand
+from activities.notifications.fanout import expand, represented
 from activities.notifications.flood import gathered
 from activities.notifications.noting import Noting
 from activities.notifications.settling import Held, Settled, Settling
@@ -62,7 +62,7 @@ class Courier:
     async def deliver(self, item: Item) -> int | None:
         """Deliver one row. Raises Settled when there was nothing to send, Held when it has to wait."""
         try:
-            recipient = read_recipient(item["recipient"])
+            recipient = represented(item, read_recipient(item["recipient"]))
         except Unaddressable as error:
             raise Undeliverable(str(error)) from error
         channel = Channel(item["channel"])

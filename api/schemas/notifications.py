@@ -57,14 +57,17 @@ class QuietHoursBody(Body):
 
 
 class PageRuleBody(Body):
-    """A channel that is tried so long after a page began."""
+    """A channel that is tried so long after a page began. Kept for on-call; until then pages go everywhere at once."""
 
     channel: PersonalChannel
     delay_minutes: Annotated[int, Field(strict=True, ge=0, le=1440)] = 0
 
 
 class PreferencesBody(Body):
-    """All preferences of a person; what is left out is set back. `slackUrl` is an incoming webhook of the person's own."""
+    """All preferences of a person; what is left out is set back. `slackUrl` is an incoming webhook of the person's own.
+
+    They hold for the staff. Customers may keep theirs, but are told of their requests by mail, and at once.
+    """
 
     slack_url: CallableUrl | None = None
     channels: Annotated[list[PersonalChannel], Field(max_length=3), AfterValidator(distinct)] = [
@@ -72,7 +75,12 @@ class PreferencesBody(Body):
         Channel.EMAIL,
     ]
     quiet_hours: QuietHoursBody | None = None
-    page_rules: Annotated[list[PageRuleBody], Field(max_length=10)] = []
+    page_rules: Annotated[
+        list[PageRuleBody],
+        Field(
+            max_length=10, description="Kept, but without effect until there is on-call: pages go everywhere at once."
+        ),
+    ] = []
 
     @field_validator("channels")
     @classmethod

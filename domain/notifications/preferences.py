@@ -16,6 +16,9 @@ PERSONAL: Final = (Channel.EMAIL, Channel.IN_APP, Channel.SLACK)
 URGENT: Final = frozenset({"page"})
 """Templates that reach a person at once and everywhere, whatever the person prefers."""
 
+ESCALATING: Final = URGENT | frozenset({"escalated", "sla_warning", "sla_breached"})
+"""Templates that must reach somebody: where the person has left, whoever leads is told."""
+
 DIRECT: Final = URGENT | frozenset({"invitation", "password_reset", "digest"})
 """Templates that are never held back: neither by quiet hours nor for a digest."""
 
@@ -29,7 +32,7 @@ class QuietHours(Frozen):
 
 
 class PageRule(Frozen):
-    """How long after a page began this channel is tried too."""
+    """How long after a page began this channel is tried too; kept for on-call, pages go everywhere at once until then."""
 
     channel: Channel
     delay_minutes: Annotated[int, Field(ge=0)] = 0

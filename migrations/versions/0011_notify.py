@@ -19,11 +19,11 @@ FUNCTIONS = {
     # The dispatcher: what these rows of the outbox are about, each read in its own tenant only. For mail to the staff also how
     # many went out to the person since then, and how many wait that are not `direct`.
     "notification_facts(ids uuid[], direct text[], since timestamptz)": f"""
-    returns table (id uuid, tenant text, ticket_id uuid, number bigint, subject text, status text, severity text, priority text,
+    returns table (id uuid, tenant text, ticket_id uuid, team_id uuid, number bigint, subject text, status text, severity text, priority text,
         comment text, author text, internal boolean, user_id uuid, email text, name text, role text, active boolean,
         preferences jsonb, recent bigint, first_recent timestamptz, waiting bigint)
     language sql stable as $$
-        select n.id, o.name, t.id, t.number, t.subject, t.status, t.severity, t.priority, c.body, c.author_name, c.internal,
+        select n.id, o.name, t.id, t.team_id, t.number, t.subject, t.status, t.severity, t.priority, c.body, c.author_name, c.internal,
             u.id, u.email, u.name, u.role, u.active, u.preferences, f.recent, f.first_recent, f.waiting
         from notifications n
         join tenants o on o.id = n.tenant_id

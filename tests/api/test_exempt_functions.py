@@ -310,6 +310,7 @@ async def test_facts_of_an_odd_row_are_none_and_no_error(rows: Rows, odd: str) -
 
 
 async def test_facts_count_the_mail_to_one_of_the_staff(rows: Rows, seed: DemoSeed) -> None:
+    rows.connection.execute("delete from notifications")
     agent, customer = (str(seed.users[who]) for who in ("agent", "customer"))
     now = datetime.now(UTC)
     for recipient in (agent, customer):

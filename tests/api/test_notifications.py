@@ -1,12 +1,13 @@
 """Inbox, preferences and the log of deliveries over HTTP."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.api.front import Front, places, problem, some_id
-from tests.api.told import noticed, posted
+from tests.api.told import execute, noticed, posted
 
 
 async def titles(api: Front, who: str, **query: Any) -> dict[str, str]:
@@ -70,6 +71,28 @@ async def test_preferences_are_kept_and_shown_at_once(api: Front) -> None:
     assert (await api.call("lead", "GET", "/api/me")).json()["preferences"] == wanted
     assert (await api.call("admin", "GET", f"/api/users/{api.seed.users['lead']}")).json() == before
     assert (await api.call("lead", "PUT", "/api/me/preferences", json={})).json() == start
+
+
+async def test_new_preferences_free_what_waited_for_the_old_ones(api: Front) -> None:
+    later = "update notifications set not_before = now() + interval '3 h' where id = %(id)s"
+    held = await noticed(api, "lead", channel="EMAIL")
+    await execute(api, "lead", later, {"id": held})
+
+    async def due_at() -> str:
+        page = await api.call("admin", "GET", "/api/notifications/log", params={"limit": 100, "state": "PENDING"})
+        return str({row["id"]: row for row in page.json()["data"]}[held]["nextAttemptAt"])
+
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    assert await due_at() > soon
+    assert (await api.call("lead", "PUT", "/api/me/preferences", json={})).status_code == 200
+    assert await due_at() < soon
+
+
+async def test_what_has_no_effect_yet_is_said(api: Front) -> None:
+    schemas = (await api.call(None, "GET", "/openapi.json")).json()["components"]["schemas"]
+    wanted = schemas["PreferencesBody"]
+    assert "on-call" in wanted["properties"]["pageRules"]["description"]
+    assert "Customers" in wanted["description"]
 
 
 BAD: list[tuple[dict[str, Any], set[str]]] = [

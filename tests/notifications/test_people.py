@@ -8,6 +8,9 @@ from uuid import UUID
 import pytest
 
 from activities.notifications import fanout
+from db import notifications
+from db.engine import make_engine, tenant_transaction
+from tests.api.front import settings_for
 from tests.notifications.mailroom import Mailroom, subjects
 
 ALWAYS = {"time_zone": "UTC", "starts": "00:00:00", "ends": "23:59:59.999999"}
@@ -111,6 +114,48 @@ async def test_a_lead_who_left_is_represented_by_the_leads_and_they_by_the_admin
         await room.rows("update users set active = true where role = 'LEAD'")
 
 
+async def test_an_escalation_to_somebody_who_left_is_told_to_whoever_leads(room: Mailroom) -> None:
+    chief, address = await room.person("LEAD")
+    gone, _ = await room.person()
+    await room.rows("update users set active = false where id = %(id)s", id=gone)
+    led, leaderless = await room.ticket(), await room.ticket()
+    team = await team_of(room, lead=chief)
+    await room.rows("update support_tickets set team_id = %(team)s where id = %(id)s", team=team, id=led)
+
+    async def reached(template: str, ticket: UUID) -> set[str]:
+        parent = await room.post(template, gone, "PREFERRED", ticket=ticket, rule="R")
+        await room.dispatcher.drain()
+        return {person for person, _ in await told(room, parent)}
+
+    assert await reached("escalated", led) == await reached("page", led) == {chief}
+    assert len(room.mail.to(address)) == 2
+    assert {str(room.seed.users["lead"]), chief} <= await reached("sla_warning", leaderless)
+    await room.rows("update users set active = false where role = 'LEAD'")
+    try:
+        assert await reached("sla_breached", led) == {str(room.seed.users["admin"])}
+    finally:
+        await room.rows("update users set active = true where role = 'LEAD'")
+    assert await reached("ticket_assigned", led) == set()
+
+
+async def test_an_escalation_that_waited_for_somebody_who_left_meanwhile_is_told_to_whoever_leads(
+    room: Mailroom,
+) -> None:
+    chief, address = await room.person("LEAD")
+    gone, _ = await room.person(preferences={"quiet_hours": ALWAYS})
+    ticket = await room.ticket()
+    team = await team_of(room, lead=chief)
+    await room.rows("update support_tickets set team_id = %(team)s where id = %(id)s", team=team, id=ticket)
+    row = await room.post("escalated", gone, ticket=ticket, rule="R")
+    await room.dispatcher.drain()
+    await room.rows("update users set active = false where id = %(id)s", id=gone)
+    await room.due_now(row)
+    await room.dispatcher.drain()
+    assert await told(room, row) == {(chief, "EMAIL")}
+    assert len(room.mail.to(address)) == 1
+    assert (await room.row(row))["dead_at"] is None
+
+
 async def test_another_tenants_people_are_never_told(room: Mailroom) -> None:
     team = await team_of(room, (await room.person())[0])
     parent = await room.post("page", f"team:{team}", "IN_APP", tenant=room.seed.other_tenant_id)
@@ -148,6 +193,35 @@ async def test_quiet_hours_hold_mail_of_the_staff_and_nothing_else(room: Mailroo
     assert {channel for _, channel in await told(room, page)} == {"EMAIL", "IN_APP", "SLACK"}
     assert len(room.mail.to(address)) == 2
     assert len(room.receiver.at("/quiet")) == 1
+
+
+async def test_who_lifts_quiet_hours_gets_what_they_held_and_no_failure_earlier(room: Mailroom) -> None:
+    engine = make_engine(settings_for(room.database.app))
+    agent, address = await room.person(preferences={"quiet_hours": ALWAYS})
+    other, _ = await room.person(preferences={"quiet_hours": ALWAYS})
+    ticket = await room.ticket()
+    refused, held, others = [
+        await room.post("escalated", who, ticket=ticket, rule="R") for who in (agent, agent, other)
+    ]
+    failed = "update notifications set last_error = 'x', attempts = 1 where id = %(id)s"
+    await room.rows(failed, id=held)  # failed before the quiet hours began
+    await room.dispatcher.drain()
+    await room.rows(failed, id=refused)
+
+    async def choose(**wanted: object) -> None:
+        await room.rows("update users set preferences = %(p)s where id = %(id)s", p=json.dumps(wanted), id=agent)
+        async with tenant_transaction(engine, room.seed.tenant_id) as connection:
+            await notifications.free(connection, UUID(agent))
+        await room.dispatcher.drain()
+
+    await choose(quiet_hours={**ALWAYS, "time_zone": "Asia/Tokyo"})
+    assert room.mail.taken == []
+    assert (await room.row(held))["not_before"].astimezone(UTC).hour == 14
+    await choose()
+    await engine.dispose()
+    assert [str(mail["Message-ID"]) for mail in room.mail.to(address)] == [f"<{held}@acme-support.example>"]
+    for row in (refused, others):
+        assert (await room.row(row))["delivered_at"] is None
 
 
 async def test_a_flood_of_mail_to_one_of_the_staff_becomes_a_digest(room: Mailroom) -> None:
