@@ -1,6 +1,7 @@
 """`summit doctor`: what is wrong with an installation, and how to mend each thing."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -17,8 +18,11 @@ from runtime.temporal import connect, missing_search_attributes, parse_payload_k
 
 OLDEST_PYTHON = (3, 11)
 PATIENCE_SECONDS = 5
-NEED_POSTGRES = frozenset({"migrations", "row security", "notifications"})
+NEED_POSTGRES = frozenset({"migrations", "row security", "notifications", "webhooks"})
 LATE_SECONDS = 300
+OFTEN = 5
+"""So many failures in a row are more than a restart of the receiver."""
+SHOWN = 3
 
 
 class Ailment(Exception):
@@ -30,7 +34,7 @@ class Ailment(Exception):
 
 
 def doctor() -> None:
-    """Check this installation as its API and worker would see it, and say how to mend what is wrong."""
+    """Check what runs here, or what the environment names, as API and worker see it; say how to mend what is wrong."""
     raise typer.Exit(asyncio.run(_examine()))
 
 
@@ -40,6 +44,13 @@ def register(app: typer.Typer) -> None:
 
 
 async def _examine() -> int:
+    if not any(name.startswith(("POSTGRES_", "TEMPORAL_")) for name in os.environ):
+        _report(
+            "servers",
+            "nothing runs here, and the environment names no servers",
+            "`make up` starts everything; or set POSTGRES_*, TEMPORAL_* and SUMMIT_* as API and worker have them",
+        )
+        return 1
     try:
         settings = Settings()
     except ValidationError as error:
@@ -54,6 +65,7 @@ async def _examine() -> int:
         "row security": _row_security,
         "mail": _mail,
         "notifications": _notifications,
+        "webhooks": _webhooks,
         "temporal": _temporal,
         "ports": _ports,
     }
@@ -103,7 +115,7 @@ async def _connect(database: PostgresSettings) -> psycopg.AsyncConnection[tuple[
     except psycopg.OperationalError as error:
         raise Ailment(
             f"{database.user}@{database.host}:{database.port}/{database.db}: {str(error).splitlines()[0]}",
-            "check POSTGRES_HOST, _PORT, _DB, _USER, _PASSWORD, and that the server runs and lets this user in",
+            "see that the server runs (`make up` starts one) and lets this user in; check POSTGRES_HOST, _PORT, _DB, _USER, _PASSWORD",
         ) from error
 
 
@@ -172,12 +184,7 @@ async def _mail(settings: Settings) -> str:
 
 
 async def _notifications(settings: Settings) -> str:
-    async with await _connect(settings.postgres) as connection:
-        try:
-            found = await connection.execute("select pending, oldest_seconds, dead from outbox_state()")
-        except psycopg.errors.UndefinedFunction as error:
-            raise Ailment("the database is older than this release", "run `summit migrate`") from error
-        pending, oldest, dead = await found.fetchone() or (0, 0.0, 0)
+    [(pending, oldest, dead)] = await _ask(settings, "select pending, oldest_seconds, dead from outbox_state()")
     if float(str(oldest)) > LATE_SECONDS:
         raise Ailment(f"{pending} are due, the oldest for {oldest:.0f} s", "see whether a worker runs, and its log")
     if dead:
@@ -186,6 +193,31 @@ async def _notifications(settings: Settings) -> str:
             "GET /api/notifications/log?state=DEAD and GET /api/webhooks/{id}/deliveries say why; repeat them there",
         )
     return f"{pending} are due, none was given up within a week"
+
+
+async def _webhooks(settings: Settings) -> str:
+    failing = await _ask(
+        settings, "select tenant, webhook, failures, waiting, dead from failing_webhooks(%s)", (OFTEN,)
+    )
+    if failing:
+        told = [
+            f"{webhook} of {tenant} ({failures} times in a row; {waiting} events wait, {dead} were given up)"
+            for tenant, webhook, failures, waiting, dead in failing[:SHOWN]
+        ]
+        more = [f"and {len(failing) - SHOWN} more"] if len(failing) > SHOWN else []
+        raise Ailment(
+            f"{len(failing)} keep failing: {', '.join(told + more)}",
+            "GET /api/webhooks/{id}/deliveries says why; mend the receiver and replay, or PATCH the webhook to be inactive",
+        )
+    return "none keeps failing"
+
+
+async def _ask(settings: Settings, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    async with await _connect(settings.postgres) as connection:
+        try:
+            return await (await connection.execute(query, values)).fetchall()
+        except psycopg.errors.UndefinedFunction as error:
+            raise Ailment("the database is older than this release", "run `summit migrate`") from error
 
 
 async def _temporal(settings: Settings) -> str:

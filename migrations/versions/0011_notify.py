@@ -19,12 +19,12 @@ FUNCTIONS = {
     # The dispatcher: what these rows of the outbox are about, each read in its own tenant only. For mail to the staff also how
     # many went out to the person since then, and how many wait that are not `direct`.
     "notification_facts(ids uuid[], direct text[], since timestamptz)": f"""
-    returns table (id uuid, tenant text, ticket_id uuid, team_id uuid, number bigint, subject text, status text, severity text, priority text,
-        comment text, author text, internal boolean, user_id uuid, email text, name text, role text, active boolean,
+    returns table (id uuid, tenant text, ticket_id uuid, team_id uuid, number bigint, subject text, status text, severity text,
+        priority text, comment text, author text, internal boolean, user_id uuid, email text, name text, role text, active boolean,
         preferences jsonb, recent bigint, first_recent timestamptz, waiting bigint)
     language sql stable as $$
-        select n.id, o.name, t.id, t.team_id, t.number, t.subject, t.status, t.severity, t.priority, c.body, c.author_name, c.internal,
-            u.id, u.email, u.name, u.role, u.active, u.preferences, f.recent, f.first_recent, f.waiting
+        select n.id, o.name, t.id, t.team_id, t.number, t.subject, t.status, t.severity, t.priority,
+            c.body, c.author_name, c.internal, u.id, u.email, u.name, u.role, u.active, u.preferences, f.recent, f.first_recent, f.waiting
         from notifications n
         join tenants o on o.id = n.tenant_id
         left join support_tickets t on t.id = n.process_id and t.tenant_id = n.tenant_id
@@ -54,6 +54,20 @@ FUNCTIONS = {
             returning 1
         )
         select count(*)::integer from told
+    $$""",
+    # The doctor: webhooks that have failed so often in a row, the worst first, without where they lead and what they are told.
+    "failing_webhooks(often integer)": """
+    returns table (tenant text, webhook uuid, failures integer, waiting bigint, dead bigint)
+    language sql stable as $$
+        select n.slug, w.id, w.failures, count(d.id) filter (where d.delivered_at is null and d.dead_at is null),
+            count(*) filter (where d.dead_at > now() - interval '7 days')
+        from webhooks w
+        join tenants n on n.id = w.tenant_id
+        left join webhook_deliveries d on d.tenant_id = w.tenant_id and d.webhook_id = w.id
+            and (d.delivered_at is null or d.dead_at is not null)
+        where w.active and w.failures >= often
+        group by n.slug, w.id
+        order by w.failures desc, w.id
     $$""",
 }
 

@@ -349,6 +349,21 @@ async def test_deliveries_are_leased_one_per_active_webhook(rows: Rows) -> None:
     assert rows.seen(query, [hook]) == [(other, "https://hook.example")]
 
 
+async def test_failing_webhooks_are_the_active_ones_with_what_waits_and_what_was_given_up(rows: Rows) -> None:
+    rows.connection.execute("update webhooks set failures = 0")
+    hook, well, off = (rows.one(HOOK, rows.others, active) for active in (True, True, False))
+    rows.connection.execute("update webhooks set failures = 7 where id = any(%s)", ([hook, off],))
+    rows.connection.execute("update webhooks set failures = 2 where id = %s", (well,))
+    ends = ("null", "dead_at = now()", "dead_at = %s", "delivered_at = now()")
+    for number, end in enumerate(ends):
+        delivery = rows.one(DELIVERY, number, LONG_AGO, hook)
+        if end != "null":
+            values = (LONG_AGO, delivery) if "%s" in end else (delivery,)
+            rows.connection.execute(f"update webhook_deliveries set {end} where id = %s", values)
+    [(slug,)] = rows.connection.execute("select slug from tenants where id = %s", (rows.others,)).fetchall()
+    assert rows.seen("select * from failing_webhooks(3)") == [(slug, hook, 7, 1, 1)]
+
+
 async def test_the_pump_and_the_stream_read_nothing_of_a_transaction_that_is_open(rows: Rows) -> None:
     seq = rows.one(EVENT, rows.mine, LONG_AGO)
     hook = rows.one(HOOK, rows.mine, True)

@@ -31,6 +31,7 @@ EXEMPT = {
     "lease_notifications",
     "notification_facts",
     "deliver_notifications",
+    "failing_webhooks",
     "lease_webhook_deliveries",
     "pump_webhooks",
     "live_events",

@@ -1,5 +1,6 @@
 """What `summit doctor` says of mail and of what was given up."""
 
+import os
 from typing import Any
 
 import pytest
@@ -30,6 +31,30 @@ async def test_it_tells_that_nobody_delivers(room: Mailroom) -> None:
     await room.rows("update notifications set not_before = now() - interval '1 h' where id = %(id)s", id=row)
     with pytest.raises(doctor.Ailment, match="1 are due, the oldest for 3600 s"):
         await doctor._notifications(settings(room))
+
+
+async def test_it_names_webhooks_that_keep_failing(room: Mailroom) -> None:
+    assert await doctor._webhooks(settings(room)) == "none keeps failing"
+    hook = (
+        "insert into webhooks (tenant_id, url, events, secret, failures) values (%(t)s, 'https://h', '{*}', 's', %(n)s)"
+    )
+    for failures in range(doctor.OFTEN - 1, doctor.OFTEN + 4):
+        await room.rows(hook, t=room.seed.tenant_id, n=failures)
+    said = f"4 keep failing: .* of acme-support \\({doctor.OFTEN + 3} times in a row; 0 events wait, 0 were given up\\), .*and 1 more"
+    with pytest.raises(doctor.Ailment, match=said) as found:
+        await doctor._webhooks(settings(room))
+    assert "/deliveries" in found.value.remedy
+
+
+async def test_where_nothing_runs_it_says_how_to_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("POSTGRES_", "TEMPORAL_"))]:
+        monkeypatch.delenv(name)
+    assert await doctor._examine() == 1
+    said = capsys.readouterr().out
+    assert "nothing runs here" in said
+    assert "make up" in said
 
 
 async def test_it_looks_for_the_mail_server(room: Mailroom) -> None:
