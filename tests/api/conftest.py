@@ -1,8 +1,10 @@
 """The applications that tests of the API share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
+import psycopg
+import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
@@ -12,6 +14,7 @@ from db.connections import decision_pool
 from runtime import logs
 from runtime.settings import APP_ROLE, PostgresSettings
 from tests import stack
+from tests.api.exempt import Rows
 from tests.api.front import Front, front, seeded
 from tests.stack import Database
 from worker import make_worker
@@ -44,3 +47,11 @@ async def playground(postgres_superuser: PostgresSettings, temporal_env: Workflo
             )
             async with worker:
                 yield running
+
+
+@pytest.fixture
+def rows(postgres: Database, seed: DemoSeed) -> Iterator[Rows]:
+    """Rows of two tenants, gone after the test."""
+    with psycopg.connect(postgres.owner.conninfo()) as connection:
+        yield Rows(connection, seed.tenant_id, seed.other_tenant_id)
+        connection.rollback()

@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.measures import LAGS, TIMES, Support, make_refresher
 from domain.customers import Tier
 from runtime.settings import APP_ROLE
+from tests.api.exempt import PROCESS, TICKET
 from tests.api.front import Front
-from tests.api.test_exempt_functions import PROCESS, TICKET
 from tests.stack import Database
 
 NAMES = {
