@@ -74,8 +74,7 @@ async def get_breaches(
 @router.get("/{breach_id}", response_model=BreachView)
 async def get_breach(breach_id: UUID, agent: Agent, session: Session, app: App) -> Response:
     """One broken promise."""
-    policy = await app.policies.of(session, agent.tenant_id)
-    view = shown(existing(await find_breach(session, breach_id)), policy, datetime.now(UTC))
+    view = await standing(breach_id, agent, session, app)
     return reply(view, version=view.version)
 
 
@@ -98,7 +97,7 @@ async def waive_breach(
 ) -> Response:
     """Say that a breach is not held against the desk; the metrics show both ways of counting."""
     await act(session, breach_id, BreachAction.WAIVE, lead, accepted, reason=body.reason)
-    return await answered(breach_id, lead, session, app, once)
+    return await settled(breach_id, lead, session, app, once)
 
 
 @router.post(
@@ -119,7 +118,7 @@ async def credit_breach(
     await write(
         session, breach_id, BreachAction.CREDIT, lead, reason=body.reason, amount=amount, currency=purse.currency
     )
-    return await answered(breach_id, lead, session, app, once)
+    return await settled(breach_id, lead, session, app, once)
 
 
 async def act(
@@ -143,12 +142,23 @@ async def write(session: Session, breach_id: UUID, action: BreachAction, caller:
     await add_action(session, breach_id, action, values)
 
 
+async def standing(breach_id: UUID, caller: Caller, session: Session, app: App) -> BreachView:
+    """A breach as it stands."""
+    policy = await app.policies.of(session, caller.tenant_id)
+    return shown(existing(await find_breach(session, breach_id)), policy, datetime.now(UTC))
+
+
 async def answered(breach_id: UUID, caller: Caller, session: Session, app: App, once: Once) -> Response:
     """The breach as it stands after an action."""
-    policy = await app.policies.of(session, caller.tenant_id)
-    view = shown(existing(await find_breach(session, breach_id)), policy, datetime.now(UTC))
+    view = await standing(breach_id, caller, session, app)
+    return await once.reply(view, 200, version=view.version)
+
+
+async def settled(breach_id: UUID, lead: Caller, session: Session, app: App, once: Once) -> Response:
+    """The breach after an action that ends what the ticket owes for it; the ticket is told of it when it is committed."""
+    view = await standing(breach_id, lead, session, app)
     response = await once.reply(view, 200, version=view.version)
-    response.background = BackgroundTask(let_know, app.processes, view.ticket_id, caller.tenant_id)
+    response.background = BackgroundTask(let_know, app.processes, view.ticket_id, lead.tenant_id)
     return response
 
 

@@ -92,8 +92,10 @@ async def set_password(request: Request, body: NewPassword, app: App) -> Respons
         raise UnusableToken
     password = await app.passwords.hash(body.password.get_secret_value())
     async with tenant_transaction(app.engine, holder["tenant_id"]) as connection:
-        if await passwords.use_token(connection, digest, password) is None:
+        user = await passwords.use_token(connection, digest, password)
+        if user is None:
             raise UnusableToken
+    app.directory.forget(holder["tenant_id"], user)
     return Response(status_code=204)
 
 

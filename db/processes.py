@@ -60,6 +60,8 @@ async def standing(connection: AsyncConnection, kind: str, process: UUID) -> Sta
         return None
     from_revision = min(row["confirmed_revision"], row["revision"] - 1)
     found = (await connection.execute(SINCE[kind], {"process": process, "revision": from_revision})).mappings().all()
+    if not found:
+        return None
     effects = [
         PendingEffect.model_validate(effect)
         for outcome in found
