@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 import uvloop
 from pydantic import BaseModel
 from temporalio import activity, workflow
+from temporalio.common import SearchAttributeKey
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from runtime.settings import Settings
 from runtime.temporal import connect
 from workflows.timing import TIMER_ATTEMPT, UPDATE_ATTEMPT
 
+SUP_BREACHED = SearchAttributeKey.for_bool("SupBreached")
 TASK_QUEUE = "bare"
 READY = "ready"
 
@@ -112,17 +114,18 @@ async def ring(alarm: Alarm) -> Rung:
 
 @workflow.defn(name="alarm")
 class AlarmWorkflow:
-    """A deadline and nothing else: a timer, one local activity when it fires, and the next timer, as a ticket lives on."""
+    """What a breach asks of Temporal: a timer, one local activity when it fires, its search attribute, and the next timer."""
 
     def __init__(self) -> None:
         self._late: float | None = None
 
     @workflow.run
     async def run(self, alarm: Alarm) -> None:
-        """Sleep until the alarm is due, note how late it rang, and sleep on."""
+        """Sleep until the alarm is due, note how late it rang, show that, and sleep on."""
         await workflow.sleep(max(timedelta(milliseconds=1), alarm.due - workflow.now()))
         rung = await workflow.execute_local_activity(ring, alarm, **TIMER_ATTEMPT)
         self._late = rung.late
+        workflow.upsert_search_attributes([SUP_BREACHED.value_set(True)])
         await workflow.sleep(timedelta(hours=4))
 
     @workflow.query

@@ -81,6 +81,22 @@ async def connect(stack: Mapping[str, Any]) -> Client:
     )
 
 
+def start_options(tenant: str, number: int) -> dict[str, Any]:
+    """How the API starts a ticket's workflow."""
+    attributes = {"SupTenant": tenant, "SupEntity": "bare", "SupSeverity": f"SEV{1 + number % 4}"}
+    return {
+        "task_queue": TASK_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "task_timeout": TASK_TIMEOUT,
+        "static_summary": "SEV3 MEDIUM by API",
+        "search_attributes": TypedSearchAttributes(
+            [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in attributes.items()]
+        ),
+        "priority": Priority(priority_key=1),
+    }
+
+
 @asynccontextmanager
 async def bare_worker(stack: Mapping[str, Any]) -> AsyncIterator[int]:
     """The bare engine's worker in a process of its own; yields its pid."""
@@ -123,20 +139,8 @@ class Engine:
     async def create(self, number: int) -> None:
         """Start a workflow and wait for the outcome of its creating input."""
         workflow_id = f"bare/{uuid4()}"
-        attributes = {"SupTenant": self.tenant, "SupEntity": "bare", "SupSeverity": f"SEV{1 + number % 4}"}
         operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            "bare",
-            self.creation,
-            id=workflow_id,
-            task_queue=TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            task_timeout=TASK_TIMEOUT,
-            static_summary="SEV3 MEDIUM by API",
-            search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in attributes.items()]
-            ),
-            priority=Priority(priority_key=1),
+            "bare", self.creation, id=workflow_id, **start_options(self.tenant, number)
         )
         await self.client.execute_update_with_start_workflow(
             "create", start_workflow_operation=operation, id="create", result_type=Text

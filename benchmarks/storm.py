@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,10 +13,10 @@ from uuid import uuid4
 import psycopg
 from temporalio.client import Client
 
-from benchmarks.bare import TASK_QUEUE, Alarm, AlarmWorkflow
+from benchmarks.bare import Alarm, AlarmWorkflow
 from benchmarks.callers import Timing, measure
 from benchmarks.client import Http, Unexpected
-from benchmarks.engine import bare_worker, breach_sizes, connect
+from benchmarks.engine import Engine, bare_worker, breach_sizes, connect, start_options
 from benchmarks.texts import Texts
 from benchmarks.usage import Meter
 from benchmarks.writes import Desk
@@ -60,13 +61,14 @@ class Lags:
 
 @dataclass
 class Storm:
-    """One measurement on both sides; `creates` are interactive calls beside ours."""
+    """One measurement on both sides; `creates` and `bare_creates` are interactive calls meanwhile."""
 
     name: str
     count: int
     bare: Lags = field(default_factory=Lags)
     ours: Lags = field(default_factory=Lags)
     creates: Timing = field(default_factory=Timing)
+    bare_creates: Timing = field(default_factory=Timing)
 
     def ratio(self, percent: float) -> float:
         """Our lag as a multiple of the bare engine's."""
@@ -80,6 +82,7 @@ class Weather:
     http: Http
     desk: Desk
     client: Client
+    tenant: str
     database: str
     meter: Meter
 
@@ -145,27 +148,8 @@ class Weather:
     async def _passing(self, storm: Storm, ids: Sequence[str], first: datetime, last: datetime) -> None:
         """What happens while the deadlines pass: they are recorded, and two people open tickets all the while."""
         await asyncio.sleep(max(0.0, (first - datetime.now(UTC)).total_seconds()))
-        over = asyncio.Event()
-
-        async def person(first_number: int) -> None:
-            number = first_number
-            while not over.is_set():
-                begun = time.perf_counter()
-                try:
-                    await self.desk.create(number)
-                except Unexpected as unexpected:
-                    storm.creates.failed += 1
-                    print(f"  {unexpected}", flush=True)
-                else:
-                    storm.creates.seconds.append(time.perf_counter() - begun)
-                number += 2
-
-        begun = time.perf_counter()
-        people = [asyncio.create_task(person(number)) for number in range(2)]
-        await self._ours(storm, ids, last)
-        over.set()
-        await asyncio.gather(*people)
-        storm.creates.rates.append(storm.creates.calls / (time.perf_counter() - begun))
+        async with people(self.desk.create, storm.creates):
+            await self._ours(storm, ids, last)
 
     async def _ours(self, storm: Storm, ids: Sequence[str], last: datetime) -> None:
         """Wait until every deadline is recorded, or for a good while."""
@@ -180,23 +164,27 @@ class Weather:
         storm.ours = Lags([row[0] for row in rows], len(ids) - len(rows), twice[0] if twice else 0)
 
     async def _bare(self, storm: Storm, ticket: str, dues: Sequence[datetime]) -> None:
-        """The same deadlines as timers of workflows that do nothing else, with payloads as long as a ticket's."""
+        """The same deadlines as workflows that do nothing else, with payloads as long as a ticket's, while two people start others."""
         names = [f"alarm/{uuid4()}" for _ in dues]
         request, outcome = await breach_sizes(self.client, f"ticket/{ticket}")
 
         async def one(number: int) -> None:
             alarm = Alarm(due=dues[number], state="x" * request, outcome=outcome)
-            await self.client.start_workflow(AlarmWorkflow.run, alarm, id=names[number], task_queue=TASK_QUEUE)
+            options = start_options(self.tenant, number)
+            await self.client.start_workflow(AlarmWorkflow.run, alarm, id=names[number], **options)
 
         await measure(CALLERS, len(dues), 600.0, one, self.meter)
         if datetime.now(UTC) > min(dues):
             raise RuntimeError(TOO_SLOW)
-        await asyncio.sleep(max(0.0, (max(dues) - datetime.now(UTC)).total_seconds()))
-        for _ in range(int(PATIENCE_SECONDS)):
-            # Not all at once: a query costs the worker that is being measured.
-            if await self.client.get_workflow_handle(names[-1]).query(AlarmWorkflow.late) is not None:
-                break
-            await asyncio.sleep(1.0)
+        engine = await Engine.like(self.client, self.tenant, self.desk.tickets[-1])
+        await asyncio.sleep(max(0.0, (min(dues) - datetime.now(UTC)).total_seconds()))
+        async with people(engine.create, storm.bare_creates):
+            await asyncio.sleep(max(0.0, (max(dues) - datetime.now(UTC)).total_seconds()))
+            for _ in range(int(PATIENCE_SECONDS)):
+                # Not all at once: a query costs the worker that is being measured.
+                if await self.client.get_workflow_handle(names[-1]).query(AlarmWorkflow.late) is not None:
+                    break
+                await asyncio.sleep(1.0)
         await asyncio.sleep(10.0)
         lags = [await self.client.get_workflow_handle(name).query(AlarmWorkflow.late) for name in names]
         storm.bare = Lags([lag for lag in lags if lag is not None], sum(lag is None for lag in lags))
@@ -205,6 +193,32 @@ class Weather:
         answer = await self.http.send(method, path, json.dumps(body).encode(), expect)
         found: dict[str, Any] = answer.json()
         return found
+
+
+@asynccontextmanager
+async def people(create: Callable[[int], Awaitable[None]], timing: Timing) -> AsyncIterator[None]:
+    """Two people who open one ticket after the other as long as this lasts."""
+    over = asyncio.Event()
+
+    async def person(first_number: int) -> None:
+        number = first_number
+        while not over.is_set():
+            begun = time.perf_counter()
+            try:
+                await create(number)
+            except Unexpected as unexpected:
+                timing.failed += 1
+                print(f"  {unexpected}", flush=True)
+            else:
+                timing.seconds.append(time.perf_counter() - begun)
+            number += 2
+
+    begun = time.perf_counter()
+    at_work = [asyncio.create_task(person(number)) for number in range(2)]
+    yield
+    over.set()
+    await asyncio.gather(*at_work)
+    timing.rates.append(timing.calls / (time.perf_counter() - begun))
 
 
 def starting(count: int) -> timedelta:
@@ -216,7 +230,7 @@ async def storms(stack: Mapping[str, Any], count: int, meter: Meter) -> list[Sto
     """Both storms."""
     client = await connect(stack)
     async with Http(stack["apiUrl"], stack["tokens"]["lead"]) as http, bare_worker(stack):
-        weather = Weather(http, Desk(http, Texts(seed=5)), client, stack["databaseUrl"], meter)
+        weather = Weather(http, Desk(http, Texts(seed=5)), client, stack["tenantId"], stack["databaseUrl"], meter)
         await weather.prepare()
         found = []
         for storm in (weather.spread, weather.instant):
