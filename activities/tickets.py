@@ -16,7 +16,7 @@ from db.statements import Bound
 from db.tables.tickets import ticket_history
 from db.tickets.surroundings import CREATION, SURROUNDINGS
 from domain.customers import mail_domain
-from domain.process import Decision
+from domain.process import Decision, Wake
 from domain.protocol import Outcome, Record, Request
 from domain.sla.clocks import Clock
 from domain.tickets.decide import decide
@@ -99,7 +99,8 @@ def rule(opened: OpenDecision) -> Decision[Ticket]:
     event = Event(at=opened.at, now=opened.now, actor=request.actor)
     decision = decide(ticket, request.command, event, around, request.process_id)
     description = getattr(request.command, "description", None) or row.get("description")
-    if description is None or len(description) > DESCRIPTION_IN_ANSWER:
+    # Nobody waits for the answer to a wake.
+    if isinstance(request.command, Wake) or description is None or len(description) > DESCRIPTION_IN_ANSWER:
         return decision
     return decision.model_copy(update={"answer": {"description": description}})
 
