@@ -199,8 +199,8 @@ class OpenDecision:
         )
 
 
-KEPT_FOR_CALLERS: Final = 4
-"""Connections that deadlines leave to people: in a storm of deadlines somebody who opens a ticket does not stand in its line."""
+SHARE_OF_DEADLINES: Final = 0.25
+"""Of the connections: in a storm of deadlines somebody who opens a ticket does not stand in its line. More would not end it sooner."""
 
 STORM: Final = 10
 STORM_SECONDS: Final = 0.5
@@ -219,7 +219,7 @@ class Database:
 
     def __post_init__(self) -> None:
         self._latest: deque[float] = deque(maxlen=STORM)
-        self._wakes = asyncio.Semaphore(max(1, self.pool.max_size - KEPT_FOR_CALLERS))
+        self._wakes = asyncio.Semaphore(max(1, round(SHARE_OF_DEADLINES * self.pool.max_size)))
 
     def crowded(self) -> bool:
         """Whether so many deadlines have just passed that everything else should wait."""
