@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -39,8 +40,10 @@ class Timing:
         return statistics.median(self.rates)
 
     def percentile(self, percent: float) -> float:
-        """A latency in milliseconds, by nearest rank."""
+        """A latency in milliseconds, by nearest rank; not a number when no call was answered."""
         ordered = sorted(self.seconds)
+        if not ordered:
+            return math.nan
         return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
     def cpu_per_call(self) -> dict[str, float]:

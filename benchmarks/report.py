@@ -79,6 +79,7 @@ class Report:
                     "bare": _lags(storm.bare),
                     "ours": _lags(storm.ours),
                     "createsMeanwhile": _numbers(storm.creates),
+                    "bareCreatesMeanwhile": _numbers(storm.bare_creates),
                 }
                 for storm in self.storms
             ],
@@ -152,7 +153,8 @@ class Report:
             )
             table.add_row(f"{name}, {side}", *cells, *[""] * len(CPU_COLUMNS), told)
         table.add_row(f"{name}: lost, twice", str(storm.ours.lost), str(storm.ours.twice), *BLANK[2:], "")
-        table.add_row("create meanwhile", *_cells(storm.creates), end_section=True)
+        table.add_row("create meanwhile, bare engine", *_cells(storm.bare_creates))
+        table.add_row("create meanwhile, Summit", *_cells(storm.creates), end_section=True)
 
 
 def _lags(lags: Lags) -> dict[str, float]:
