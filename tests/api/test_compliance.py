@@ -35,7 +35,7 @@ async def asked(api: Front, start: datetime, days: int = 28, who: str = "agent",
     return found
 
 
-async def test_open_breaches_count_against_compliance(api: Front, records: Records) -> None:
+async def test_d30_open_breaches_count_against_compliance(api: Front, records: Records) -> None:
     start = month(1)
     records.clock(records.ticket(start), start)
     records.breach(records.ticket(start), start, ended=None, met=None)

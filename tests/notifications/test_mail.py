@@ -60,7 +60,7 @@ async def test_what_is_written_in_a_ticket_makes_neither_headers_nor_markup(room
     assert "<script>" not in html.get_content()
 
 
-async def test_a_crash_between_sending_and_noting_sends_again_under_the_same_id(room: Mailroom) -> None:
+async def test_d7_a_crash_between_sending_and_noting_sends_again_under_the_same_id(room: Mailroom) -> None:
     row = await room.post()
     [lane] = [each for each in room.dispatcher.lanes if each.name == "outbox"]
     [item] = await lane.lease([], 5)
@@ -71,7 +71,7 @@ async def test_a_crash_between_sending_and_noting_sends_again_under_the_same_id(
     assert [mail["Message-ID"] for mail in room.mail.taken] == [f"<{row}@acme-support.example>"] * 2
 
 
-async def test_one_broken_mailbox_is_given_up_in_the_end_and_the_others_get_their_mail(room: Mailroom) -> None:
+async def test_d8_one_broken_mailbox_is_given_up_in_the_end_and_the_others_get_their_mail(room: Mailroom) -> None:
     broken = fresh_address()
     room.mail.judge = lambda address: "451 Try later" if address == broken else None
     row = await room.post(recipient=broken)
@@ -165,7 +165,7 @@ async def test_a_repeat_of_a_rule_is_told_apart_from_the_first(room: Mailroom) -
     assert sorted("reminder 1" in subject for subject in subjects(room.mail.taken)) == [False, True]
 
 
-async def test_a_repeated_notification_row_is_refused_by_its_key(room: Mailroom) -> None:
+async def test_d7_a_repeated_notification_row_is_refused_by_its_key(room: Mailroom) -> None:
     ticket = await room.ticket()
     values = {"ticket": ticket, "tenant": room.seed.tenant_id}
     insert = (
