@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
         Snapshot,
         Start,
     )
-    from workflows.timing import EFFECT_OPTIONS, ROLL_OVER_EVENTS, TIMER_ATTEMPT, UPDATE_ATTEMPT, back_off
+    from workflows.timing import EFFECT_OPTIONS, ROLL_OVER_ATTEMPTS, TIMER_ATTEMPT, UPDATE_ATTEMPT, back_off
 
 KEYWORDS: dict[str, SearchAttributeKey[Any]] = {
     name: SearchAttributeKey.for_keyword(name) for name in ("SupStatus", "SupSeverity", "SupTier", "SupAssignee")
@@ -66,6 +66,7 @@ class Process:
         self._lock = asyncio.Lock()
         self._draining = False
         self._poked = False
+        self._attempts = 0
         self._created: Receipt | None = None
         self._failure: ApplicationError | None = None
         self._effects: list[asyncio.Task[None]] = []
@@ -211,6 +212,7 @@ class Process:
     ) -> Outcome:
         """Persist first, then adopt; one input at a time."""
         async with self._lock:
+            self._attempts += 1
             info = workflow.info()
             request = Request[Any](
                 tenant_id=self._start.tenant_id,
@@ -268,7 +270,8 @@ class Process:
             self._attributes = dict(now)
 
     def _history_is_long(self) -> bool:
-        return workflow.info().get_current_history_length() >= ROLL_OVER_EVENTS
+        """Counted here: the length that Temporal reports to a replay is another one after a heartbeat or a query."""
+        return self._attempts >= ROLL_OVER_ATTEMPTS
 
     async def _roll_over(self) -> None:
         """Continue as new with the snapshot, once every accepted update is answered and every effect started."""

@@ -6,8 +6,8 @@ from typing import Any, Final
 from temporalio.common import Priority, RetryPolicy, WorkflowIDReusePolicy
 from temporalio.workflow import ParentClosePolicy
 
-ROLL_OVER_EVENTS: Final = 400
-"""Events after which a history continues as new: a replay of so many takes about 0.2 s."""
+ROLL_OVER_ATTEMPTS: Final = 50
+"""Attempted decisions after which a history continues as new: 300 to 450 events, which replay in about 0.2 s."""
 
 UPDATE_ATTEMPT: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=3),

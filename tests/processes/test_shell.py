@@ -28,7 +28,7 @@ from domain.protocol import BUG, CREATE_UPDATE, DRAINING, REFUSED, STATE_QUERY, 
 from tests import stack
 from tests.processes.desk import Backstage
 from tests.processes.toy import SCHEMA, Bench, JarActivities, JarWorkflow, MakeJar, Put, TollWorkflow, jar_history
-from workflows.timing import ROLL_OVER_EVENTS
+from workflows.timing import ROLL_OVER_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ async def test_effects_and_the_bell_survive_a_roll_over(cellar: Cellar) -> None:
     await jar.put(1, tolls=1)
     run = (await started(jar.effect(2, 0))).run_id
     first = await jar.run_id()
-    for _ in range(ROLL_OVER_EVENTS // 6 + 3):
+    for _ in range(ROLL_OVER_ATTEMPTS + 3):
         await jar.put(1)
     assert await jar.run_id() != first
     after = await jar.snapshot()

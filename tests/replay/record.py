@@ -14,7 +14,7 @@ from domain.tickets.model import ChangeTicket, Priority, Status
 from tests import stack
 from tests.processes.desk import Desk, OneTicket, backstage
 from tests.replay import fingerprint
-from workflows.timing import ROLL_OVER_EVENTS
+from workflows.timing import ROLL_OVER_ATTEMPTS
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -48,7 +48,7 @@ async def closed(desk: Desk) -> OneTicket:
 async def long(desk: Desk) -> OneTicket:
     """So busy that it rolled over; both runs are kept."""
     ticket = await desk.ticket(Status.PENDING_CUSTOMER)
-    for n in range(ROLL_OVER_EVENTS // 6 + 6):
+    for n in range(ROLL_OVER_ATTEMPTS + 6):
         await ticket.send(ChangeTicket(priority=Priority.HIGH if n % 2 else Priority.LOW))
     await ticket.pass_time(days=3, minutes=1)
     return ticket
