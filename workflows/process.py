@@ -270,7 +270,7 @@ class Process:
             self._attributes = dict(now)
 
     def _history_is_long(self) -> bool:
-        """Counted here: the length that Temporal reports to a replay is another one after a heartbeat or a query."""
+        """Counted here: after a query the history length that the SDK reports can be another one in a replay (decisions/004)."""
         return self._attempts >= ROLL_OVER_ATTEMPTS
 
     async def _roll_over(self) -> None:

@@ -1,30 +1,23 @@
 """What each command does to a ticket: one pure function from state and command to decision."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, assert_never
-
-from pydantic import JsonValue
 
 from domain.customers import CHANNELS, Tier
 from domain.identity import Actor
 from domain.process import (
-    Change,
-    Command,
     DeadlineState,
     Decision,
     Forbidden,
     Invalid,
     NotFound,
-    Settlement,
     Stale,
     Wake,
 )
-from domain.sla.clocks import ClockState
 from domain.tickets import escalations
 from domain.tickets.clocks import adjust, answered, asked, begin, excuse, follow, owe_an_answer, recount, retarget
 from domain.tickets.draft import Draft, Event
-from domain.tickets.due import fall_due, promises
+from domain.tickets.due import fall_due
 from domain.tickets.lifecycle import FINAL, TicketFinal, deadlines, move, moved
 from domain.tickets.model import (
     AddComment,
@@ -36,23 +29,8 @@ from domain.tickets.model import (
     Status,
     Ticket,
 )
+from domain.tickets.outcome import PATCHED, conclude
 from domain.tickets.surroundings import Surroundings
-
-PATCHED: Final = (
-    "status",
-    "priority",
-    "severity",
-    "category",
-    "subject",
-    "sla_tier",
-    "assignee_id",
-    "team_id",
-    "tags",
-    "fields",
-)
-"""The fields of the state that PATCH can change; only they move the version. The description is a document, handled beside."""
-
-NOTHING: Final[Mapping[str, Change]] = {}
 
 CUSTOMER_PATCH: Final = frozenset({"status", "reason", "expected_versions", "type"})
 """What a customer may send with PATCH: a move, and why."""
@@ -274,84 +252,3 @@ def known(command: CreateTicket | ChangeTicket, around: Surroundings) -> None:
         errors.append({"pointer": "/teamId", "detail": "is not a team of this tenant", "code": "unknown"})
     if errors:
         raise Invalid("The command names somebody unknown.", errors)
-
-
-def conclude(before: Ticket | None, draft: Draft, command: Command) -> Decision[Ticket]:
-    """Number the version, note what changed, and list what is open now."""
-    ticket, event, around = draft.ticket, draft.event, draft.around
-    moved = {name for name in PATCHED if before is None or getattr(before, name) != getattr(ticket, name)}
-    was = before.model_dump(mode="json", include=moved) if before and moved else {}
-    now = ticket.model_dump(mode="json", include=moved) if moved else {}
-    changes: dict[str, Change] = {
-        name: Change(before=was.get(name), after=now[name]) for name in PATCHED if name in moved
-    }
-    changes |= described(command, around) if before is not None else NOTHING
-    if before is not None and changes:
-        ticket = ticket.model_copy(update={"version": ticket.version + 1})
-    if before is not None and (changes or draft.notices or draft.ticket != before):
-        ticket = ticket.model_copy(update={"updated_at": max(event.at, before.updated_at)})
-    draft.ticket = ticket
-    settled = tuple(sorted((*draft.ends_of_clocks(before), *draft.settled), key=lambda end: end.settled_at))
-    announce(draft, before, command, changed=bool(changes))
-    open_now = promises(ticket, around)
-    return Decision(
-        state=ticket,
-        deadlines=open_now,
-        settled=settled,
-        changes=changes | noted(draft, settled),
-        notices=tuple(draft.notices),
-        announcements=tuple(draft.announcements),
-        final=ticket.status in FINAL,
-        details=describe(ticket, open_now),
-        attributes=attributes(ticket),
-    )
-
-
-def noted(draft: Draft, settled: Sequence[Settlement]) -> dict[str, Change]:
-    """What the history keeps beside the fields: promises that ended, clocks that moved, rules that fired, credits proposed."""
-    found: dict[str, list[JsonValue]] = {
-        "promises": [f"{promise.kind} #{promise.cycle} {promise.state}" for promise in settled],
-        "clocks": [clock.model_dump(mode="json") for clock in draft.touched.values()],
-        "escalations": draft.escalated,
-        "credits": draft.proposed,
-    }
-    return {name: Change(after=entries) for name, entries in found.items() if entries}
-
-
-def described(command: Any, around: Surroundings) -> Mapping[str, Change]:
-    """How a command changes the description, which is a document beside the state."""
-    if not isinstance(command, ChangeTicket) or command.description in (None, around.description):
-        return NOTHING
-    return {"description": Change(before=around.description, after=command.description)}
-
-
-def announce(draft: Draft, before: Ticket | None, command: Command, *, changed: bool) -> None:
-    """Tell listeners of the decision itself; internal comments are the staff's own.
-
-    What time alone brings about is announced by what it is, and as an update only when it has changed the ticket's fields.
-    """
-    if isinstance(command, Wake) and not changed:
-        return
-    commented = isinstance(command, AddComment)
-    happened = "created" if before is None else "commented" if commented else "updated"
-    draft.announce(happened, internal=isinstance(command, AddComment) and command.internal)
-
-
-def describe(ticket: Ticket, open_now: tuple[Any, ...]) -> str:
-    """The ticket in Markdown, for operators who look at its workflow."""
-    head = f"**SUP-{ticket.number}** {ticket.status} · {ticket.severity} {ticket.priority} · {ticket.sla_tier} · v{ticket.version}"
-    who = f"assignee `{ticket.assignee_id or '–'}` · team `{ticket.team_id or '–'}` · account `{ticket.account_id or '–'}`"
-    dues = "\n".join(f"- {d.kind} #{d.cycle} due {d.due_at:%Y-%m-%d %H:%M:%S}Z" for d in open_now)
-    return "\n\n".join(part for part in (head, who, dues) if part)
-
-
-def attributes(ticket: Ticket) -> dict[str, str | bool]:
-    """What operators can filter workflows by."""
-    found: dict[str, str | bool] = {
-        "SupStatus": ticket.status.value,
-        "SupSeverity": ticket.severity.value,
-        "SupTier": ticket.sla_tier.value,
-    }
-    if any(clock.state is ClockState.BREACHED for clock in ticket.clocks):
-        found["SupBreached"] = True
-    return found | ({"SupAssignee": str(ticket.assignee_id)} if ticket.assignee_id else {})

@@ -175,3 +175,12 @@ class Life:
     def announced(self, happened: str) -> int:
         """How often listeners were told of something."""
         return sum(a.type == f"ticket.{happened}" for d in self.decisions for a in d.announcements)
+
+
+USUAL = policy({FIRST: 60, LAST: 480})
+"""An hour for the first response, eight for the resolution."""
+
+
+def life(of: SlaPolicy = USUAL, at: str = "09:00", **fields: object) -> Life:
+    """A ticket opened on Monday at this time under that policy."""
+    return Life.begun(terms(of), when(at), **fields)

@@ -1,4 +1,4 @@
-"""What of the workflows a replay depends on, as text: each function's commands and waits, and what they depend upon."""
+"""What of the workflows a replay depends on, as text: each function's commands and waits, and what steers them."""
 
 import ast
 from pathlib import Path
@@ -11,22 +11,30 @@ STORED: Final = Path(__file__).parent / "fingerprint.txt"
 HARMLESS: Final = frozenset({"logger", "set_current_details", "unsafe"})
 """What a workflow may do between two commands without writing an event or asking the history."""
 
-JUMPS: Final = (ast.Raise, ast.Return, ast.Break, ast.Continue)
+STEERING: Final = (ast.Raise, ast.Return, ast.Break, ast.Continue, ast.AugAssign)
+"""Statements on which others depend: jumps and counters."""
 
 
 def current() -> str:
     """The fingerprint of the sources as they are."""
-    parts = []
-    for source in SOURCES:
-        tree = ast.parse(source.read_text(encoding="utf-8"))
-        commanding = commanding_functions(tree)
-        parts += [f"{source.name}: {ast.unparse(node)}" for node in tree.body if is_number(node)]
-        for function in functions(tree):
-            if function.name in commanding:
-                parts.append(
-                    "\n".join([f"{source.name}: {function.name}", *skeleton(function.body, commanding, "    ")])
-                )
-    return "\n\n".join(parts) + "\n"
+    return (
+        "\n\n".join(part for source in SOURCES for part in parts(source.name, source.read_text(encoding="utf-8")))
+        + "\n"
+    )
+
+
+def parts(name: str, source: str) -> list[str]:
+    """The fingerprint of one file, function by function."""
+    tree = ast.parse(source)
+    commanding = commanding_functions(tree)
+    steering = steering_functions(tree, commanding)
+    found = [f"{name}: {ast.unparse(node)}" for node in tree.body if is_number(node)]
+    for function in functions(tree):
+        if function.name in commanding:
+            found.append("\n".join([f"{name}: {function.name}", *skeleton(function.body, commanding, "    ")]))
+        elif function.name in steering:
+            found.append("\n".join([f"{name}: {function.name}", *whole(function, "    ")]))
+    return found
 
 
 def is_number(node: ast.stmt) -> bool:
@@ -55,6 +63,23 @@ def commanding_functions(tree: ast.Module) -> set[str]:
         found |= more
 
 
+def steering_functions(tree: ast.Module, commanding: set[str]) -> set[str]:
+    """The names of the functions that command nothing but are asked by those that do, directly or through one another."""
+    named = {function.name for function in functions(tree)}
+    found = set(commanding)
+    while True:
+        asked = {
+            each.attr if isinstance(each, ast.Attribute) else each.id
+            for function in functions(tree)
+            if function.name in found
+            for each in ast.walk(function)
+            if isinstance(each, ast.Attribute | ast.Name)
+        }
+        if asked & named <= found:
+            return found - commanding
+        found |= asked & named
+
+
 def commands(node: ast.AST, commanding: set[str]) -> bool:
     """Whether something in `node` writes an event or waits for one."""
     for each in ast.walk(node):
@@ -73,8 +98,8 @@ def skeleton(body: list[ast.stmt], commanding: set[str], indent: str) -> list[st
     """The statements of a body that command, wait, or decide whether others do."""
     lines: list[str] = []
     for statement in body:
-        jumps = any(isinstance(each, JUMPS) for each in ast.walk(statement))
-        if not jumps and not commands(statement, commanding):
+        steers = any(isinstance(each, STEERING) for each in ast.walk(statement))
+        if not steers and not commands(statement, commanding):
             continue
         blocks = [
             (name, getattr(statement, name))
@@ -95,6 +120,12 @@ def skeleton(body: list[ast.stmt], commanding: set[str], indent: str) -> list[st
             lines.append(f"{indent}except {ast.unparse(handler.type) if handler.type else ''}:")
             lines += skeleton(handler.body, commanding, indent + "    ")
     return lines
+
+
+def whole(function: ast.FunctionDef | ast.AsyncFunctionDef, indent: str) -> list[str]:
+    """Every statement of a function but its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return [indent + line for statement in body for line in plain(statement).splitlines()]
 
 
 def head(statement: ast.stmt) -> str:
