@@ -63,6 +63,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("POST", "/api/tickets/{ticket_id}/cc"): Role.AGENT,
     ("DELETE", "/api/tickets/{ticket_id}/cc/{email}"): Role.AGENT,
     ("POST", "/api/tickets/{ticket_id}/calls"): Role.AGENT,
+    ("POST", "/api/tickets/{ticket_id}/typing"): Role.CUSTOMER,
     ("POST", "/api/routing-rules"): Role.LEAD,
     ("GET", "/api/routing-rules"): Role.AGENT,
     ("GET", "/api/routing-rules/{routing_rule_id}"): Role.AGENT,

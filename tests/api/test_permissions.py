@@ -41,6 +41,7 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("POST", "/api/tickets/{ticket_id}/cc"): {"email": "boss@shop.example"},
     ("DELETE", "/api/tickets/{ticket_id}/cc/{email}"): {},
     ("POST", "/api/tickets/{ticket_id}/calls"): {"direction": "INBOUND", "seconds": 1, "notes": "Mine now"},
+    ("POST", "/api/tickets/{ticket_id}/typing"): {},
     ("PATCH", "/api/routing-rules/{routing_rule_id}"): {"name": "Mine now"},
     ("DELETE", "/api/routing-rules/{routing_rule_id}"): {},
     ("POST", "/api/sla/definitions/{definition_id}/reapply"): {},
