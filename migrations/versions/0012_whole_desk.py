@@ -190,6 +190,24 @@ revoke all on function live_events(uuid[], bigint, bigint, bigint, integer) from
 grant execute on function live_events(uuid[], bigint, bigint, bigint, integer) to {role};
 """
 
+WANTED = """where '*' = any (hook.events) or f.type = any (hook.events)
+                   or split_part(f.type, '.', 1) || '.*' = any (hook.events)"""
+NEWS = """where f.type <> 'ticket.typing' and ('*' = any (hook.events) or f.type = any (hook.events)
+                   or split_part(f.type, '.', 1) || '.*' = any (hook.events))"""
+
+
+def deliver(old: str, new: str) -> None:
+    """Put another condition into what makes deliveries for webhooks: nobody wants a call for each time somebody types."""
+    op.execute(
+        f"""
+do $do$ declare written text := pg_get_functiondef('pump_webhooks(integer)'::regprocedure); begin
+    if position($old${old}$old$ in written) = 0 then raise exception 'pump_webhooks is another one'; end if;
+    execute replace(written, $old${old}$old$, $new${new}$new$);
+end $do$
+"""
+    )
+
+
 OWNED_TABLES = ("mailboxes", "attachments", "routing_rules", "ticket_links", "ticket_attachments")
 
 
@@ -201,12 +219,14 @@ def upgrade() -> None:
     op.execute(COLUMNS)
     op.execute(SWEEP)
     op.execute(LIVE.format(role=APP_ROLE, column=", payload jsonb", value=", e.payload"))
+    deliver(WANTED, NEWS)
 
 
 def downgrade() -> None:
     """Take it all away again."""
     op.execute("drop function queue_drains(jsonb)")
     op.execute(LIVE.format(role=APP_ROLE, column="", value=""))
+    deliver(NEWS, WANTED)
     op.execute("""
 alter table ticket_comments drop column channel, drop column automatic, drop column quoted, drop column call_direction,
     drop column call_seconds;
