@@ -1,5 +1,6 @@
 """The API as its callers see it: an application on a real database, and the demo's people as callers."""
 
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ STREAMS = frozenset({"/api/events"})
 """What never comes to its end, so that no test may wait for it; tests/api/test_events.py listens over a real connection."""
 
 PASSWORDS = {login: f"password-of-{login}" for login in PEOPLE}
+
+
+FILES = tempfile.TemporaryDirectory(prefix="summit-files-")
+"""Where uploads of the tests go; gone with the process."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Front:
 def settings_for(postgres: PostgresSettings, **overrides: Any) -> Settings:
     """Settings of an API under test, without rate limits."""
     limits = {"rate_limit_principal": "", "rate_limit_public": "", "rate_limit_login": ""}
-    return Settings(**{"secret": SECRET, "postgres": postgres, "db_pool_size": 4, **limits, **overrides})
+    own = {"secret": SECRET, "postgres": postgres, "db_pool_size": 4, "files_dir": FILES.name}
+    return Settings(**{**own, **limits, **overrides})
 
 
 @asynccontextmanager
