@@ -19,7 +19,7 @@ from db.engine import tenant_transaction
 from db.ratings import RatingFilters, add_rating, list_ratings, lock_ticket, mail_key, tell_of_rating
 from db.tickets.reads import find_ticket
 from domain.process import Forbidden, KeyReused, NotFound
-from domain.ratings import LOW, AlreadyRated, NotRateable, UnknownSurvey, read_survey, resolution_of
+from domain.ratings import LOW, AlreadyRated, NotRateable, read_survey, resolution_of, unknown_survey
 from domain.sla.compliance import BadPeriod, ordered
 
 router = Area(tags=["Ratings"])
@@ -47,10 +47,10 @@ async def rate_ticket(
     ticket_id: TicketId, body: NewRating, caller: Principal, session: Session, once: Once
 ) -> Response:
     """Rate the latest resolution of a ticket, once. A ticket that is reopened and resolved again can be rated again."""
-    if caller.actor.staff:
-        raise StaffCannotRate
     if await find_ticket(session, caller.actor, ticket_id) is None:
         raise NotFound("There is no such ticket.")
+    if caller.actor.staff:
+        raise StaffCannotRate
     by = {"rated_by": caller.id, "rated_by_name": caller.actor.name}
     row = await rate(session, ticket_id, body.score, body.comment, by)
     return await once.reply(rating_view(row), 201, location=f"/api/tickets/{ticket_id}/ratings")
@@ -82,7 +82,7 @@ async def get_ratings(
     "/api/ratings/{token}",
     status_code=201,
     response_model=Thanks,
-    responses=refusals(UnknownSurvey, AlreadyRated, NotRateable),
+    responses=refusals(NotFound, AlreadyRated, NotRateable),
 )
 async def rate_by_link(token: Token, body: SurveyAnswer, app: App) -> Response:
     """Rate the resolution that a mail told of, once, with the token of its link. Following the link itself rates nothing."""
@@ -90,7 +90,7 @@ async def rate_by_link(token: Token, body: SurveyAnswer, app: App) -> Response:
     async with tenant_transaction(app.engine, survey.tenant_id) as session:
         key = await mail_key(session, survey.tenant_id)
         if key is None or not survey.genuine(key):
-            raise UnknownSurvey
+            raise unknown_survey()
         by = {"rated_by": None, "rated_by_name": ""}
         row = await rate(session, survey.ticket_id, body.score, body.comment, by, survey.resolution)
     return reply(Thanks(score=row["score"], comment=row["comment"]), 201)
@@ -107,7 +107,7 @@ async def rate(
     """Write a rating with what tells of it. Raises NotRateable; the database refuses a second one as AlreadyRated."""
     ticket = await lock_ticket(session, ticket_id)
     if ticket is None:
-        raise UnknownSurvey
+        raise unknown_survey()
     stands = resolution_of(dict(ticket))
     if resolution not in (None, stands):
         raise NotRateable

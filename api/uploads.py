@@ -45,8 +45,8 @@ class Uploads:
     async def take(self, request: Request, caller: Caller, ticket_id: UUID | None, key: str | None) -> Response:
         """Store the file of a form. Raises NotFound, TicketFinal, BadUpload, KeyReused, and Answered for a repeat."""
         identity = key_of(request, caller, key) if key else None
-        form = Form(request.headers.get("content-type", ""))
         await self._admit(caller, ticket_id, identity)
+        form = Form(request.headers.get("content-type", ""))
         stored = await self._store(caller.tenant_id, form, request.stream())
         name = clean_name(form.file_name or "")
         async with tenant_transaction(self.engine, caller.tenant_id) as connection:

@@ -39,11 +39,9 @@ class NotRateable(Conflict):
         super().__init__("Only a ticket that is resolved can be rated, and only its latest resolution.")
 
 
-class UnknownSurvey(NotFound):
-    """The link is not one of ours."""
-
-    def __init__(self) -> None:
-        super().__init__("The link is not one of ours. Use the one in the mail as it is.")
+def unknown_survey() -> NotFound:
+    """What is wrong with a link that we did not make."""
+    return NotFound("The link is not one of ours. Use the one in the mail as it is.")
 
 
 def resolution_of(ticket: Mapping[str, Any]) -> int:
@@ -74,13 +72,13 @@ def survey_token(key: bytes, tenant_id: UUID, ticket_id: UUID, resolution: int) 
 
 
 def read_survey(token: str) -> Survey:
-    """What a token is about; it may be forged. Raises UnknownSurvey."""
+    """What a token is about; it may be forged. Raises NotFound."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise UnknownSurvey from None
+        raise unknown_survey() from None
     if len(raw) != 32 + NUMBER_BYTES + MAC_BYTES:
-        raise UnknownSurvey
+        raise unknown_survey()
     return Survey(UUID(bytes=raw[:16]), UUID(bytes=raw[16:32]), int.from_bytes(raw[32:36]), raw[36:])
 
 

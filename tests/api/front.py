@@ -95,6 +95,17 @@ async def seeded(database: Database) -> DemoSeed:
     return await load_demo(database.owner, PASSWORDS)
 
 
+async def uploaded(
+    api: Front, who: str, ticket: str | None, name: str = "notes.txt", content: bytes = b"It was the proxy."
+) -> dict[str, Any]:
+    """A file that somebody uploads for a ticket, or for one that is still to be opened."""
+    path = f"/api/tickets/{ticket}/attachments" if ticket else "/api/attachments"
+    response = await api.call(who, "POST", path, files={"file": (name, content)})
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()
+    return made
+
+
 def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
     """The problem document of a refusal, after a look at its form."""
     assert response.status_code == status, response.text
