@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import (
+    api_keys,
     breaches,
     compliance,
     customers,
@@ -57,6 +58,7 @@ GRACE_SECONDS: Final = 1.0
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     system.router,
     identity.router,
+    api_keys.router,
     customers.router,
     tickets.router,
     promises.router,
@@ -115,6 +117,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 runner.run(),
                 refresher.run(),
                 services.live.run(),
+                services.gate.keys.run(),
             ):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)

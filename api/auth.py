@@ -44,10 +44,13 @@ class Caller:
     time_zone: str
     preferences: dict[str, Any]
     password_set_at: datetime | None = None
+    is_key: bool = False
+    scopes: frozenset[str] | None = None
+    """Of an API key: what it is confined to; None for a key that does all that its role may do, and for people."""
 
     @property
     def role(self) -> Role:
-        """The user's role as the database has it, whatever the token says."""
+        """The role as the database has it, whatever the token says."""
         return self.actor.role
 
 

@@ -10,6 +10,8 @@ from temporalio.client import Client
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import Desk
+from api.gate import Gate
+from api.keyring import KeyRing
 from api.limits import Limits, make_limits
 from api.live import Live
 from api.metrics import Metrics
@@ -31,7 +33,7 @@ class Services:
     engine: AsyncEngine
     temporal: Client
     metrics: Metrics
-    tokens: Tokens
+    gate: Gate
     directory: Directory
     passwords: Passwords
     limits: Limits
@@ -50,13 +52,14 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
     """Services as the settings want them. Needs a running loop."""
     confirmations = Confirmations(engine)
     processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
+    directory = Directory(engine)
     return Services(
         settings=settings,
         engine=engine,
         temporal=temporal,
         metrics=metrics,
-        tokens=Tokens(settings),
-        directory=Directory(engine),
+        gate=Gate(Tokens(settings), directory, KeyRing(engine)),
+        directory=directory,
         passwords=Passwords(),
         limits=make_limits(settings),
         cursors=Cursors(derive_key(settings, "cursors")),

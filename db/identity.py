@@ -61,7 +61,7 @@ HIDDEN: Final = frozenset(("tenant_id", "password_hash", "password_set_at", "pre
 USER_COLUMNS: Final = [column for column in users.c if column.name not in HIDDEN]
 USER: Final = select(*USER_COLUMNS, team_ids).where(users.c.id == bindparam("id", type_=Uuid))
 USER_FOR_UPDATE: Final = (
-    select(users.c.version, users.c.email, users.c.password_hash.is_(None).label("pending"))
+    select(users.c.version, users.c.email, users.c.role, users.c.password_hash.is_(None).label("pending"))
     .where(users.c.id == bindparam("id", type_=Uuid))
     .with_for_update()
 )
@@ -182,7 +182,7 @@ async def add_user(connection: AsyncConnection, values: Mapping[str, Any], teams
 
 
 async def lock_user(connection: AsyncConnection, user_id: UUID) -> Row | None:
-    """Version, address and whether a password is still to be chosen (`pending`) of a user, locked until the transaction ends."""
+    """Version, address, role and whether a password is still to be chosen (`pending`) of a user, locked until the transaction ends."""
     return (await connection.execute(USER_FOR_UPDATE, {"id": user_id})).mappings().first()
 
 
