@@ -40,6 +40,7 @@ from api.job_kinds import job_kinds
 from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
+from api.oidc import portal as oidc_portal
 from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
 from api.services import make_services
@@ -58,6 +59,7 @@ GRACE_SECONDS: Final = 1.0
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     system.router,
     identity.router,
+    oidc_portal.router,
     api_keys.router,
     customers.router,
     tickets.router,
@@ -106,6 +108,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             services = make_services(settings, engine, client, metrics)
             app.state.services = services
             stack.push_async_callback(services.limits.close)
+            stack.push_async_callback(services.gate.close)
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )

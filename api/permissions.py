@@ -19,6 +19,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): PUBLIC,
     ("POST", "/api/auth/token"): PUBLIC,
+    ("GET", "/api/auth/oidc"): PUBLIC,
     ("POST", "/api/auth/password-reset"): PUBLIC,
     ("POST", "/api/auth/password"): PUBLIC,
     ("GET", "/api/me"): Role.CUSTOMER,

@@ -15,6 +15,7 @@ from api.keyring import KeyRing
 from api.limits import Limits, make_limits
 from api.live import Live
 from api.metrics import Metrics
+from api.oidc.people import make_members
 from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
@@ -58,7 +59,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         engine=engine,
         temporal=temporal,
         metrics=metrics,
-        gate=Gate(Tokens(settings), directory, KeyRing(engine)),
+        gate=Gate(Tokens(settings), directory, KeyRing(engine), make_members(settings, engine, directory)),
         directory=directory,
         passwords=Passwords(),
         limits=make_limits(settings),

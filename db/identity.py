@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.identity import team_members, teams, users
@@ -34,6 +35,9 @@ Row = RowMapping
 
 LOGIN_CANDIDATES: Final = sql("select * from login_candidates(:address)")
 PUBLIC_TENANT: Final = sql("select id, slug from public_tenant(cast(:named as text), cast(:host as text))")
+
+BY_ADDRESS: Final = sql("select id, active from user_by_address(:address)")
+PROVISION: Final = upsert(users).on_conflict_do_nothing().returning(users.c.id)
 
 CALLER: Final = select(
     users.c.id,
@@ -149,6 +153,16 @@ async def public_tenant(connection: AsyncConnection, named: str | None, host: st
 async def find_caller(connection: AsyncConnection, user_id: UUID) -> Row | None:
     """The active user with this id."""
     return (await connection.execute(CALLER, {"id": user_id})).mappings().first()
+
+
+async def user_by_address(connection: AsyncConnection, address: str) -> Row | None:
+    """The user of the transaction's tenant with this address, and whether it is active."""
+    return (await connection.execute(BY_ADDRESS, {"address": address})).mappings().first()
+
+
+async def provision(connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
+    """Write a user without a password, unless somebody has the address by now; then False."""
+    return (await connection.execute(PROVISION, values)).first() is not None
 
 
 async def find_signing_in(connection: AsyncConnection, user_id: UUID, stored: str) -> Row | None:
