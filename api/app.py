@@ -28,8 +28,10 @@ from api import (
     passwords,
     permissions,
     promises,
+    routing_rules,
     simulations,
     system,
+    ticket_relations,
     tickets,
     webhooks,
 )
@@ -41,6 +43,7 @@ from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
 from api.oidc import portal as oidc_portal
+from api.queues import Queues
 from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
 from api.services import make_services
@@ -63,6 +66,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     api_keys.router,
     customers.router,
     tickets.router,
+    ticket_relations.router,
+    routing_rules.router,
     promises.router,
     clocks.router,
     sla_calendars.router,
@@ -121,6 +126,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 refresher.run(),
                 services.live.run(),
                 services.gate.keys.run(),
+                Queues(engine, services.processes).run(),
             ):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)

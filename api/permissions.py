@@ -24,6 +24,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("POST", "/api/auth/password"): PUBLIC,
     ("GET", "/api/me"): Role.CUSTOMER,
     ("PUT", "/api/me/preferences"): Role.CUSTOMER,
+    ("PUT", "/api/me/availability"): Role.AGENT,
     ("GET", "/api/notifications"): Role.CUSTOMER,
     ("POST", "/api/notifications/{notification_id}/read"): Role.CUSTOMER,
     ("GET", "/api/notifications/log"): Role.ADMIN,
@@ -59,6 +60,21 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/api/tickets/{ticket_id}/comments"): Role.CUSTOMER,
     ("GET", "/api/tickets/{ticket_id}/history"): Role.AGENT,
     ("GET", "/api/tickets/{ticket_id}/sla"): Role.CUSTOMER,
+    ("POST", "/api/tickets/{ticket_id}/merge"): Role.AGENT,
+    ("POST", "/api/tickets/{ticket_id}/links"): Role.AGENT,
+    ("GET", "/api/tickets/{ticket_id}/links"): Role.AGENT,
+    ("DELETE", "/api/tickets/{ticket_id}/links/{link_type}/{target_id}"): Role.AGENT,
+    ("POST", "/api/tickets/{ticket_id}/watchers"): Role.AGENT,
+    ("DELETE", "/api/tickets/{ticket_id}/watchers/{user_id}"): Role.AGENT,
+    ("POST", "/api/tickets/{ticket_id}/cc"): Role.AGENT,
+    ("DELETE", "/api/tickets/{ticket_id}/cc/{email}"): Role.AGENT,
+    ("POST", "/api/tickets/{ticket_id}/calls"): Role.AGENT,
+    ("POST", "/api/tickets/{ticket_id}/typing"): Role.CUSTOMER,
+    ("POST", "/api/routing-rules"): Role.LEAD,
+    ("GET", "/api/routing-rules"): Role.AGENT,
+    ("GET", "/api/routing-rules/{routing_rule_id}"): Role.AGENT,
+    ("PATCH", "/api/routing-rules/{routing_rule_id}"): Role.LEAD,
+    ("DELETE", "/api/routing-rules/{routing_rule_id}"): Role.LEAD,
     ("POST", "/api/tickets/{ticket_id}/sla/{kind}/pause"): Role.LEAD,
     ("POST", "/api/tickets/{ticket_id}/sla/{kind}/resume"): Role.LEAD,
     ("POST", "/api/tickets/{ticket_id}/sla/{kind}/waive"): Role.LEAD,
@@ -101,12 +117,13 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
 PEOPLE_ONLY: Final[frozenset[Route]] = frozenset(
     {
         ("PUT", "/api/me/preferences"),
+        ("PUT", "/api/me/availability"),
         ("GET", "/api/notifications"),
         ("POST", "/api/notifications/{notification_id}/read"),
         ("GET", "/api/deadlines/feed"),
     }
 )
-"""What an API key has none of: wishes of its own, an inbox, promises that it owes."""
+"""What an API key has none of: wishes and queues of its own, an inbox, promises that it owes."""
 
 UNSCOPED: Final[frozenset[Route]] = frozenset({("GET", "/api/me")})
 """What a key may call whatever its scopes."""

@@ -157,6 +157,7 @@ async def test_what_only_people_have_is_refused_to_keys(api: Front) -> None:
     key = await made(api, "ADMIN")
     for method, path in (
         ("PUT", "/api/me/preferences"),
+        ("PUT", "/api/me/availability"),
         ("GET", "/api/notifications"),
         ("POST", f"/api/notifications/{uuid.uuid4()}/read"),
         ("GET", "/api/deadlines/feed"),
