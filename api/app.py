@@ -35,6 +35,7 @@ from api import (
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
+from api.exports import Exports, list_routes
 from api.job_kinds import job_kinds
 from api.measures import make_refresher
 from api.metrics import Metrics
@@ -77,7 +78,14 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 )
 """Every area's routes, with their whole paths."""
 
-EXPOSED: Final = ("ETag", "Location", "Retry-After", "X-Request-Id", "Idempotent-Replayed")
+EXPOSED: Final = (
+    "ETag",
+    "Location",
+    "Retry-After",
+    "X-Request-Id",
+    "Idempotent-Replayed",
+    "Content-Disposition",
+)
 """What a page from another origin may read of our answers' headers."""
 
 
@@ -140,6 +148,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     openapi.install(app)
     manual.install(app)
     password_page.install(app)
+    app.add_middleware(Exports, lists=list_routes(app), most_rows=settings.export_rows)
     app.add_middleware(
         Edge,
         metrics=metrics,

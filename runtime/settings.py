@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     smtp_tls: Literal["auto", "off", "starttls", "tls"] = Field(default="auto", validation_alias="SUMMIT_SMTP_TLS")
     mail_from: str = Field(default="support@summit.example", validation_alias="SUMMIT_MAIL_FROM")
     mail_dir: str = Field(default=".summit/mail", validation_alias="SUMMIT_MAIL_DIR", min_length=1)
+    export_rows: int = Field(default=100_000, validation_alias="SUMMIT_EXPORT_ROWS", ge=1)
     event_days: int = Field(default=7, validation_alias="SUMMIT_EVENT_DAYS", ge=1)
     auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
 
