@@ -62,7 +62,8 @@ def failure(request: Request[Any], error: Exception, kind: str) -> ApplicationEr
 class Area(Generic[S]):
     """What one kind of process brings to the decision: its rule, what that reads, and what the decision writes.
 
-    `touches` names the other processes that a command concerns; their rows are locked too, in id order.
+    `touches` names the other processes that a command concerns; their rows are locked too, in id order. `more` asks for what can
+    only be named once the first reads are in, its locks first; it costs a round trip where it asks for something.
     """
 
     kind: str
@@ -73,6 +74,7 @@ class Area(Generic[S]):
     project: Callable[[OpenDecision, Decision[S]], Iterable[Bound]]
     reads: Callable[[Request[Any]], Sequence[Bound]] = lambda _: ()
     touches: Callable[[Request[Any]], Sequence[UUID]] = lambda _: ()
+    more: Callable[[OpenDecision], Sequence[Bound]] = lambda _: ()
 
 
 async def decided(database: Database, area: Area[S], request: Request[Any]) -> Outcome:
@@ -117,6 +119,7 @@ async def _decided(database: Database, area: Area[S], request: Request[Any]) -> 
         async with database.decision(request, area.history, area.reads(request), area.touches(request)) as opened:
             if opened.outcome is None:
                 try:
+                    await opened.read(area.more(opened))
                     decision = area.rule(opened)
                     await opened.record(decision, area.project(opened, decision))
                 except Refusal as refusal:

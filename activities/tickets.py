@@ -1,28 +1,47 @@
 """The decisions of a ticket, each recorded with its projection in one transaction."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from temporalio import activity
 
 from activities.decisions import Area, decided
 from activities.policies import POLICIES
+from activities.routing import ROUTING
 from db.bookkeeping import History
 from db.decisions import Database, OpenDecision
 from db.projections.tickets import project_ticket
+from db.routing import LOCK_QUEUE, QUEUE
 from db.statements import Bound
 from db.tables.tickets import ticket_history
-from db.tickets.surroundings import CREATION, SURROUNDINGS
-from domain.customers import mail_domain
+from db.tickets.surroundings import CREATION, FILES, RELATED, SURROUNDINGS, TARGET
+from domain.customers import ContactChannel, Tier, mail_domain
 from domain.process import Decision, Wake
 from domain.protocol import Outcome, Record, Request
 from domain.sla.clocks import Clock
 from domain.tickets.decide import decide
 from domain.tickets.draft import Event
-from domain.tickets.model import TICKET_COMMAND, CreateTicket, Policy, Ticket, TicketCommand
-from domain.tickets.surroundings import Surroundings
+from domain.tickets.greeting import subject_key
+from domain.tickets.model import (
+    TICKET_COMMAND,
+    ApplyMacro,
+    Assign,
+    CreateTicket,
+    ImportTicket,
+    Merge,
+    Method,
+    Policy,
+    Relate,
+    Ticket,
+    TicketCommand,
+)
+from domain.tickets.queueing import waits
+from domain.tickets.routing import Queue, Traits, fitting
+from domain.tickets.surroundings import Surroundings, Target
 
 log = structlog.get_logger(__name__)
 
@@ -62,31 +81,112 @@ def warn(request: Request[Any], record: Record) -> None:
 
 
 def reads(request: Request[Any]) -> list[Bound]:
-    """What a decision on a ticket reads beside the recorded outcomes, in the same round trip."""
+    """What a decision on a ticket reads beside the recorded outcomes, in the same round trip: at most one of the extras."""
     command = request.command
+    named = command.change if isinstance(command, ApplyMacro) else command
     values = {
         "tenant": request.tenant_id,
-        "assignee": getattr(command, "assignee_id", None),
-        "team": getattr(command, "team_id", None),
+        "assignee": getattr(named, "assignee_id", None),
+        "team": getattr(named, "team_id", None),
         "known_sla_revision": POLICIES.known(request.tenant_id),
+        "known_routing_revision": ROUTING.known(request.tenant_id),
     }
-    if isinstance(command, CreateTicket):
-        return [
-            Bound(CREATION, values | {"email": command.customer_email, "domain": mail_domain(command.customer_email)})
-        ]
+    if isinstance(command, CreateTicket | ImportTicket):
+        values |= {
+            "email": command.customer_email,
+            "domain": mail_domain(command.customer_email),
+            "greets": isinstance(command, CreateTicket) and command.channel is ContactChannel.EMAIL,
+            "subject_key": subject_key(command.subject),
+        }
+        return [Bound(CREATION, values), *extras(request)]
     asked = max(filter(None, (request.received_at, request.armed, request.now)))
-    return [Bound(SURROUNDINGS, values | {"ticket": request.process_id, "asked": asked})]
+    return [Bound(SURROUNDINGS, values | {"ticket": request.process_id, "asked": asked}), *extras(request)]
+
+
+def extras(request: Request[Any]) -> Iterator[Bound]:
+    """What only some commands need to know."""
+    command = request.command
+    said = command.comment if isinstance(command, ApplyMacro) else command
+    files = getattr(said, "attachment_ids", ())
+    if files:
+        yield Bound(FILES, {"files": list(files), "ticket": request.process_id})
+    elif isinstance(command, Merge):
+        yield Bound(TARGET, {"into": command.into_id})
+    elif isinstance(command, Relate):
+        link = command.link
+        yield Bound(
+            RELATED,
+            {
+                "type": link.type if link else None,
+                "target": link.target_id if link else None,
+                "watcher": command.watcher_id,
+            },
+        )
+
+
+def touches(request: Request[Any]) -> list[UUID]:
+    """The other ticket of a merge."""
+    return [request.command.into_id] if isinstance(request.command, Merge) else []
+
+
+def more(opened: OpenDecision) -> list[Bound]:
+    """The queue of the team that a ticket is to find somebody in, behind the lock of its teams' rows."""
+    team = queued_for(opened)
+    if team is None:
+        return []
+    return [Bound(LOCK_QUEUE, {"team": team}), Bound(QUEUE, {"team": team, "ticket": opened.request.process_id})]
+
+
+def queued_for(opened: OpenDecision) -> UUID | None:
+    """The team in whose queue the decision will look."""
+    command, row = opened.request.command, opened.rows[0] or {}
+    if isinstance(command, Assign):
+        ticket = Ticket.model_validate(opened.snapshot.state)
+        return ticket.team_id if waits(ticket) else None
+    if not isinstance(command, CreateTicket) or command.assignee_id is not None:
+        return None
+    rules = ROUTING.of(opened.request.tenant_id, row)
+    traits = Traits(
+        category=command.category,
+        tier=row["account_tier"] or command.sla_tier or Tier.BASIC,
+        language=command.language,
+        channel=command.channel,
+        priority=command.priority,
+        severity=command.severity,
+        tags=command.tags,
+        mailbox_id=command.mailbox_id,
+    )
+    rule = fitting(rules, traits, command.team_id) if rules else None
+    return rule.team_id if rule and rule.method is not Method.MANUAL else None
 
 
 def rule(opened: OpenDecision) -> Decision[Ticket]:
     """The domain's judgement on what was read."""
-    request, row = opened.request, opened.rows[0] or {}
-    around = Surroundings(
+    request = opened.request
+    ticket = Ticket.model_validate(opened.snapshot.state) if opened.snapshot.state else None
+    event = Event(at=opened.at, now=opened.now, actor=request.actor)
+    decision = decide(ticket, request.command, event, surroundings(opened), request.process_id)
+    description = getattr(request.command, "description", None) or (opened.rows[0] or {}).get("description")
+    # Nobody waits for the answer to a wake.
+    if isinstance(request.command, Wake) or description is None or len(description) > DESCRIPTION_IN_ANSWER:
+        return decision
+    return decision.model_copy(update={"answer": {"description": description}})
+
+
+def surroundings(opened: OpenDecision) -> Surroundings:
+    """What was read, as the domain takes it."""
+    request, command, row = opened.request, opened.request.command, opened.rows[0] or {}
+    extra = opened.rows[1] if len(opened.rows) in (2, 4) else None
+    queue = opened.rows[-1] if len(opened.rows) > 2 else None
+    greeted = row.get("greeted") or (0, 0)
+    return Surroundings(
         terms=POLICIES.terms(request.tenant_id, row),
         policy=Policy(
             remind_after=timedelta(minutes=row["remind_after_minutes"]),
             resolve_after=timedelta(minutes=row["resolve_after_minutes"]),
             reopen_grace=timedelta(minutes=row["reopen_grace_minutes"]),
+            acknowledge=row["acknowledge"],
+            merge_reopens=row["merge_reopens"],
         ),
         number=row.get("number") or 0,
         description=row.get("description"),
@@ -94,16 +194,16 @@ def rule(opened: OpenDecision) -> Decision[Ticket]:
         account_tier=row.get("account_tier"),
         assignee_known=row["assignee_known"],
         team_known=row["team_known"],
+        rules=ROUTING.of(request.tenant_id, row),
+        queue=Queue.model_validate(queue) if queue else None,
+        target=Target.model_validate(extra) if extra and isinstance(command, Merge) else None,
+        greeted_subject=greeted[0],
+        greeted_sender=greeted[1],
+        **{name: extra[name] for name in ANSWERS if extra and name in extra},
     )
-    ticket = Ticket.model_validate(opened.snapshot.state) if opened.snapshot.state else None
-    event = Event(at=opened.at, now=opened.now, actor=request.actor)
-    decision = decide(ticket, request.command, event, around, request.process_id)
-    description = getattr(request.command, "description", None) or row.get("description")
-    # Nobody waits for the answer to a wake.
-    if isinstance(request.command, Wake) or description is None or len(description) > DESCRIPTION_IN_ANSWER:
-        return decision
-    return decision.model_copy(update={"answer": {"description": description}})
 
+
+ANSWERS: Final = ("files_known", "link_known", "watcher_known")
 
 TICKETS: Final = Area(
     kind="ticket",
@@ -113,4 +213,6 @@ TICKETS: Final = Area(
     rule=rule,
     project=project_ticket,
     reads=reads,
+    touches=touches,
+    more=more,
 )

@@ -100,6 +100,11 @@ class OpenDecision:
     outcome: Outcome | None = None
     rows: list[DictRow | None] = field(default_factory=list)
 
+    async def read(self, reads: Sequence[Bound]) -> None:
+        """Read more, in its order; the first row (or None) of each joins `rows`."""
+        cursors = [await run(self.connection, read.statement, read.values) for read in reads]
+        self.rows += [await cursor.fetchone() for cursor in cursors]
+
     def refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal; nothing is written."""
         record = RefusalRecord(

@@ -7,7 +7,19 @@ from workflows.process import Process
 with workflow.unsafe.imports_passed_through():
     from activities.tickets import TicketActivities
     from domain.protocol import CREATE_UPDATE, Ended, Message, Receipt, Start
-    from domain.tickets.model import AddComment, AdjustClock, ChangeTicket, CreateTicket, Reapply
+    from domain.tickets.model import (
+        Absorb,
+        AddComment,
+        AdjustClock,
+        ApplyMacro,
+        Assign,
+        ChangeTicket,
+        CreateTicket,
+        ImportTicket,
+        Merge,
+        Reapply,
+        Relate,
+    )
 
 
 @workflow.defn(name="ticket")
@@ -18,11 +30,11 @@ class TicketWorkflow(Process):
     decision = TicketActivities.decide_ticket
 
     @workflow.init
-    def __init__(self, start: Start[CreateTicket]) -> None:
+    def __init__(self, start: Start[CreateTicket | ImportTicket]) -> None:
         super().__init__(start)
 
     @workflow.run
-    async def run(self, start: Start[CreateTicket]) -> Ended:
+    async def run(self, start: Start[CreateTicket | ImportTicket]) -> Ended:
         """Live until the ticket is final."""
         return await self.live()
 
@@ -51,6 +63,31 @@ class TicketWorkflow(Process):
         """Put the open clocks on today's definitions."""
         return await self.handle(message)
 
+    @workflow.update
+    async def macro(self, message: Message[ApplyMacro]) -> Receipt:
+        """Do what a macro says."""
+        return await self.handle(message)
+
+    @workflow.update
+    async def merge(self, message: Message[Merge]) -> Receipt:
+        """Close the ticket as one with another."""
+        return await self.handle(message)
+
+    @workflow.update
+    async def absorb(self, message: Message[Absorb]) -> Receipt:
+        """Take over what a merged ticket leaves."""
+        return await self.handle(message)
+
+    @workflow.update
+    async def relate(self, message: Message[Relate]) -> Receipt:
+        """Link, watch or copy somebody in."""
+        return await self.handle(message)
+
+    @workflow.update
+    async def assign(self, message: Message[Assign]) -> Receipt:
+        """Find the ticket somebody in its team's queue."""
+        return await self.handle(message)
+
     @change.validator
     def validate_change(self, message: Message[ChangeTicket]) -> None:
         self.admit(message)
@@ -65,4 +102,24 @@ class TicketWorkflow(Process):
 
     @reapply.validator
     def validate_reapply(self, message: Message[Reapply]) -> None:
+        self.admit(message)
+
+    @macro.validator
+    def validate_macro(self, message: Message[ApplyMacro]) -> None:
+        self.admit(message)
+
+    @merge.validator
+    def validate_merge(self, message: Message[Merge]) -> None:
+        self.admit(message)
+
+    @absorb.validator
+    def validate_absorb(self, message: Message[Absorb]) -> None:
+        self.admit(message)
+
+    @relate.validator
+    def validate_relate(self, message: Message[Relate]) -> None:
+        self.admit(message)
+
+    @assign.validator
+    def validate_assign(self, message: Message[Assign]) -> None:
         self.admit(message)

@@ -60,7 +60,10 @@ def read_about(item: Mapping[str, Any], recipient: Recipient, sites: Sites) -> A
     )
 
 
-UNSAID: Final = {"automatic": False, "cause": None, "times": 1}
+INSTANTS: Final = {"deadlineAt": "deadline", "opensAt": "opens", "respondBy": "responds"}
+"""Instants in payloads, and the names under which templates find them as people read them."""
+
+UNSAID: Final = {"automatic": False, "cause": None, "times": 1, "opens": None, "responds": None}
 """What payloads say only where it matters."""
 
 SHOWN = frozenset({"tenant", "number", "subject", "status", "severity", "priority", "comment", "author", "name"})
@@ -91,6 +94,7 @@ def links(found: Mapping[str, Any], payload: Mapping[str, Any], sites: Sites) ->
     if "token" in payload:
         # Behind the hash: browsers keep it to themselves, so it stands in no server's log.
         made["password_link"] = f"{sites.portal or sites.api}/set-password#{payload['token']}"
-    if "deadlineAt" in payload:
-        made["deadline"] = f"{datetime.fromisoformat(str(payload['deadlineAt'])):%Y-%m-%d %H:%M %Z}".strip()
+    for name, shown in INSTANTS.items():
+        if payload.get(name):
+            made[shown] = f"{datetime.fromisoformat(str(payload[name])):%Y-%m-%d %H:%M %Z}".strip()
     return made

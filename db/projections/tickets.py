@@ -1,20 +1,22 @@
 """What a decision on a ticket writes: its row, its comments and their search documents, as statements with values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import bindparam, cast, insert, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Text
+from sqlalchemy.types import Text, Uuid
 
 from db.decisions import OpenDecision
 from db.projections.clocks import project_clocks
+from db.projections.queues import project_queue
 from db.statements import Bound, Statement, json_param
 from db.tables.tickets import support_tickets
-from domain.ids import opening_id
+from domain.ids import derived_id, opening_id
 from domain.process import Decision
-from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Ticket
+from domain.tickets.model import AddComment, ApplyMacro, ChangeTicket, CreateTicket, ImportTicket, Merge, Ticket
 from domain.tickets.standing import standing
 
 MOVING: Final = (
@@ -31,6 +33,8 @@ MOVING: Final = (
     "resolved_at",
     "closed_at",
     "reopens",
+    "merged_into",
+    "language",
     "updated_at",
     "version",
 )
@@ -43,12 +47,18 @@ FIXED: Final = (
     "account_id",
     "requester_id",
     "follow_up_of",
+    "external_ref",
+    "mailbox_id",
     "created_at",
 )
 
 _MOVING_VALUES: Final[dict[str, Any]] = {name: bindparam(name) for name in (*MOVING, *STANDING)} | {
     "tags": cast(bindparam("tags"), ARRAY(Text)),
+    "cc": cast(bindparam("cc"), ARRAY(Text)),
+    "watchers": cast(bindparam("watchers"), ARRAY(Uuid)),
     "fields": json_param("fields"),
+    "links": json_param("links"),
+    "route": json_param("route"),
 }
 
 ADD_TICKET = Statement(
@@ -67,8 +77,10 @@ DESCRIBE_TICKET = Statement(
 )
 ADD_COMMENT: Final = """
 insert into ticket_comments
-    (id, tenant_id, ticket_id, revision, author_id, author_name, author_role, body, internal, created_at)
-values (:source_id, :tenant_id, :ticket_id, :revision, :author_id, :author_name, :author_role, :body, :internal, :written_at)"""
+    (id, tenant_id, ticket_id, revision, author_id, author_name, author_role, body, internal, channel, automatic, quoted,
+     call_direction, call_seconds, created_at)
+values (:source_id, :tenant_id, :ticket_id, :revision, :author_id, :author_name, :author_role, :body, :internal, :channel,
+     :automatic, :quoted, :call_direction, :call_seconds, :written_at)"""
 
 INDEX_TEXT: Final = """
 insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
@@ -85,6 +97,45 @@ select :tenant_id, :ticket, tag from unnest(cast(:tags as text[])) tag
 on conflict do nothing
 """),
 )
+LINK_TICKET = Statement(
+    text("""
+delete from ticket_links l where l.ticket_id = :ticket and not exists (
+  select from json_to_recordset(cast(:links as json)) k(type text, target_id uuid)
+  where k.type = l.type and k.target_id = l.target_id)
+"""),
+    text("""
+insert into ticket_links (tenant_id, ticket_id, type, target_id)
+select :tenant_id, :ticket, type, target_id from json_to_recordset(cast(:links as json)) k(type text, target_id uuid)
+on conflict do nothing
+"""),
+)
+ATTACH = Statement(
+    text("""
+insert into ticket_attachments (tenant_id, attachment_id, ticket_id, comment_id, internal)
+select :tenant_id, id, :ticket, :comment, :internal from unnest(cast(:files as uuid[])) id
+on conflict do nothing
+""")
+)
+TAKE_OVER_COMMENTS = Statement(
+    text("""
+insert into ticket_comments (id, tenant_id, ticket_id, revision, author_id, author_name, author_role, body, internal, created_at)
+select comment_id, :tenant_id, :ticket, 1, author_id, author_name, author_role, body, internal, at
+from json_to_recordset(cast(:comments as json)) c(comment_id uuid, author_id uuid, author_name text, author_role text, body text,
+  internal boolean, at timestamptz)
+"""),
+    text("""
+insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
+select :tenant_id, :ticket, comment_id, internal, :created_at, setweight(to_tsvector('english', body), 'B')
+from json_to_recordset(cast(:comments as json)) c(comment_id uuid, body text, internal boolean)
+"""),
+)
+# What a merge leaves to be done at the other ticket is written with it; whoever runs jobs does it, should the API die now.
+HAND_ON = Statement(
+    text("""
+insert into jobs (id, tenant_id, kind, input, author)
+values (:job, :tenant_id, 'ABSORB', jsonb_build_object('source', cast(:ticket as text)), cast(:author as jsonb))
+""")
+)
 REINDEX_TICKET = Statement(
     text("""
 insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
@@ -100,28 +151,61 @@ on conflict (ticket_id, source_id) do update set document = excluded.document
 def project_ticket(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator[Bound]:
     """The writes of one decision, in an order that foreign keys accept."""
     command = opened.request.command
+    if isinstance(command, CreateTicket | ImportTicket):
+        yield from project_new(opened, decision, command)
+    else:
+        yield from project_moved(opened, decision, command)
+    yield from project_clocks(opened, decision)
+    yield from project_queue(opened, decision)
+
+
+def project_new(
+    opened: OpenDecision, decision: Decision[Ticket], command: CreateTicket | ImportTicket
+) -> Iterator[Bound]:
+    """A ticket's row, and what came with it."""
+    ticket, tenant = decision.state, {"tenant_id": opened.request.tenant_id}
+    fixed = {name: getattr(ticket, name) for name in FIXED}
+    yield Bound(ADD_TICKET, tenant | fixed | moving(decision) | {"description": command.description})
+    yield Bound(INDEX_TICKET, index_values(opened, ticket, ticket.id, ticket.subject, command.description))
+    if ticket.tags:
+        yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
+    if ticket.links:
+        yield linked(opened, ticket)
+    if command.attachment_ids:
+        yield attached(opened, ticket, command.attachment_ids)
+    if isinstance(command, ImportTicket):
+        if command.comments:
+            told = to_json(command.comments).decode()
+            yield Bound(
+                TAKE_OVER_COMMENTS,
+                tenant | {"ticket": ticket.id, "comments": told, "created_at": ticket.created_at},
+            )
+    elif command.opening:
+        said = AddComment(comment_id=opening_id(ticket.id), body=command.opening, quoted=command.quoted)
+        yield written(opened, ticket, said)
+
+
+def project_moved(opened: OpenDecision, decision: Decision[Ticket], command: Any) -> Iterator[Bound]:
+    """What a decision on a ticket that there is has moved, and what was said with it."""
+    ticket, changes = decision.state, decision.changes
     tenant = {"tenant_id": opened.request.tenant_id}
-    ticket = decision.state
-    if isinstance(command, CreateTicket):
-        fixed = {name: getattr(ticket, name) for name in FIXED}
-        yield Bound(ADD_TICKET, tenant | fixed | moving(decision) | {"description": command.description})
-        yield Bound(INDEX_TICKET, index_values(opened, ticket, ticket.id, ticket.subject, command.description))
-        if ticket.tags:
-            yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
-        if command.opening:
-            yield written(opened, ticket, opening_id(ticket.id), command.opening, internal=False)
-        yield from project_clocks(opened, decision)
-        return
     yield Bound(MOVE_TICKET, {"ticket": ticket.id} | moving(decision))
     if isinstance(command, ChangeTicket) and command.description is not None:
         yield Bound(DESCRIBE_TICKET, {"ticket": ticket.id, "description": command.description})
-    if {"subject", "description"} & decision.changes.keys():
+    if {"subject", "description"} & changes.keys():
         yield Bound(REINDEX_TICKET, {"ticket": ticket.id})
-    if "tags" in decision.changes:
+    if "tags" in changes:
         yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
-    if isinstance(command, AddComment):
-        yield written(opened, ticket, command.comment_id, command.body, internal=command.internal)
-    yield from project_clocks(opened, decision)
+    if "links" in changes:
+        yield linked(opened, ticket)
+    said = command.comment if isinstance(command, ApplyMacro) else command
+    if isinstance(said, AddComment):
+        yield written(opened, ticket, said)
+        if said.attachment_ids:
+            yield attached(opened, ticket, said.attachment_ids, said)
+    if isinstance(command, Merge):
+        author = opened.request.actor.model_dump_json()
+        yield Bound(HAND_ON, tenant | {"ticket": ticket.id, "author": author, "job": derived_id("absorb", ticket.id)})
 
 
 def moving(decision: Decision[Ticket]) -> dict[str, Any]:
@@ -130,24 +214,53 @@ def moving(decision: Decision[Ticket]) -> dict[str, Any]:
     shown = standing(ticket, decision.deadlines)
     return {name: getattr(ticket, name) for name in MOVING} | {
         "tags": list(ticket.tags),
+        "cc": list(ticket.cc),
+        "watchers": list(ticket.watchers),
         "fields": to_json(ticket.fields).decode(),
+        "links": to_json(ticket.links).decode(),
+        "route": ticket.route.model_dump_json() if ticket.route else None,
         **shown._asdict(),
     }
 
 
-def written(opened: OpenDecision, ticket: Ticket, comment_id: Any, body: str, *, internal: bool) -> Bound:
+def linked(opened: OpenDecision, ticket: Ticket) -> Bound:
+    """A ticket's links, as they can be found from the other end."""
+    links = to_json(ticket.links).decode()
+    return Bound(LINK_TICKET, {"tenant_id": opened.request.tenant_id, "ticket": ticket.id, "links": links})
+
+
+def attached(opened: OpenDecision, ticket: Ticket, files: Sequence[UUID], said: AddComment | None = None) -> Bound:
+    """The files that came with a ticket, or with what was said on it."""
+    return Bound(
+        ATTACH,
+        {
+            "tenant_id": opened.request.tenant_id,
+            "ticket": ticket.id,
+            "comment": said.comment_id if said else None,
+            "internal": said.internal if said else False,
+            "files": list(files),
+        },
+    )
+
+
+def written(opened: OpenDecision, ticket: Ticket, said: AddComment) -> Bound:
     """A comment with its search document."""
     actor = opened.request.actor
     return Bound(
         WRITE_COMMENT,
-        index_values(opened, ticket, comment_id, "", body)
+        index_values(opened, ticket, said.comment_id, "", said.body)
         | {
-            "internal": internal,
+            "internal": said.internal,
             "revision": opened.snapshot.revision + 1,
             "author_id": actor.id,
             "author_name": actor.name,
             "author_role": actor.role,
-            "written_at": getattr(opened.request.command, "occurred_at", None) or opened.at,
+            "channel": said.via,
+            "automatic": said.automatic,
+            "quoted": said.quoted,
+            "call_direction": said.call.direction if said.call else None,
+            "call_seconds": said.call.seconds if said.call else None,
+            "written_at": said.occurred_at or opened.at,
         },
     )
 

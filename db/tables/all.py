@@ -1,16 +1,32 @@
 """Every module of tables, imported, so that METADATA is whole; a new area adds itself here."""
 
-from db.tables import customers, events, identity, jobs, measures, processes, sla, tickets, webhooks
+from db.tables import (
+    attachments,
+    customers,
+    events,
+    identity,
+    jobs,
+    mail,
+    measures,
+    processes,
+    routing,
+    sla,
+    tickets,
+    webhooks,
+)
 from db.tables.metadata import METADATA
 
 __all__ = [
     "METADATA",
+    "attachments",
     "customers",
     "events",
     "identity",
     "jobs",
+    "mail",
     "measures",
     "processes",
+    "routing",
     "sla",
     "tickets",
     "webhooks",

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -18,6 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from db.tables.metadata import INSTANT, METADATA, id_column, record_columns, tenant_column
+
+RANDOM_KEY = "decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex')"
 
 tenants = Table(
     "tenants",
@@ -30,6 +33,10 @@ tenants = Table(
     Column("resolve_after_minutes", Integer, nullable=False, server_default=text("10080")),
     Column("reopen_grace_minutes", Integer, nullable=False, server_default=text("10080")),
     Column("sla_revision", BigInteger, nullable=False, server_default=text("1")),
+    Column("routing_revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("acknowledge", Boolean, nullable=False, server_default=text("true")),
+    Column("merge_reopens", Boolean, nullable=False, server_default=text("true")),
+    Column("mail_key", LargeBinary, nullable=False, server_default=text(RANDOM_KEY), comment="Signs reply addresses."),
     *record_columns(),
     CheckConstraint("slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'", name="slug"),
     CheckConstraint(
@@ -97,6 +104,7 @@ team_members = Table(
     Column("team_id", Uuid, primary_key=True),
     Column("user_id", Uuid, primary_key=True),
     tenant_column(),
+    Column("assigned_at", INSTANT, comment="When the team's queue last gave this member a ticket."),
     ForeignKeyConstraint(["tenant_id", "team_id"], ["teams.tenant_id", "teams.id"], ondelete="CASCADE"),
     ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
     Index("ix_team_members_tenant_id_user_id", "tenant_id", "user_id"),

@@ -22,6 +22,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from db.tables.metadata import INSTANT, METADATA, tenant_column
 from db.tables.processes import history_table
 
+UNRESOLVED = "status not in ('RESOLVED','CLOSED','CANCELLED')"
+
 support_tickets = Table(
     "support_tickets",
     METADATA,
@@ -55,6 +57,14 @@ support_tickets = Table(
     Column("assignee_id", Uuid),
     Column("team_id", Uuid),
     Column("follow_up_of", Uuid),
+    Column("merged_into", Uuid),
+    Column("external_ref", Text, comment="The ticket's id on the desk that it was imported from."),
+    Column("mailbox_id", Uuid),
+    Column("language", Text),
+    Column("cc", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("watchers", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    Column("links", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("route", JSONB, comment="The rule that sent the ticket to its team, and whom of the team it needs."),
     Column("first_response_at", INSTANT),
     Column("resolved_at", INSTANT),
     Column("closed_at", INSTANT),
@@ -82,6 +92,8 @@ support_tickets = Table(
     ForeignKeyConstraint(["tenant_id", "assignee_id"], ["users.tenant_id", "users.id"]),
     ForeignKeyConstraint(["tenant_id", "team_id"], ["teams.tenant_id", "teams.id"]),
     ForeignKeyConstraint(["tenant_id", "follow_up_of"], ["support_tickets.tenant_id", "support_tickets.id"]),
+    ForeignKeyConstraint(["tenant_id", "merged_into"], ["support_tickets.tenant_id", "support_tickets.id"]),
+    ForeignKeyConstraint(["tenant_id", "mailbox_id"], ["mailboxes.tenant_id", "mailboxes.id"]),
     CheckConstraint(
         "status in ('NEW','OPEN','IN_PROGRESS','PENDING_CUSTOMER','PENDING_INTERNAL','RESOLVED','CLOSED','CANCELLED')",
         name="status",
@@ -116,6 +128,25 @@ support_tickets = Table(
         text("created_at desc"),
         text("id desc"),
     ),
+    Index(
+        "ix_support_tickets_external",
+        "tenant_id",
+        "external_ref",
+        unique=True,
+        postgresql_where=text("external_ref is not null"),
+    ),
+    Index(
+        "ix_support_tickets_waiting",
+        "team_id",
+        "created_at",
+        "id",
+        postgresql_where=text(f"assignee_id is null and route is not null and {UNRESOLVED}"),
+    ),
+    Index(
+        "ix_support_tickets_load",
+        "assignee_id",
+        postgresql_where=text(f"assignee_id is not null and {UNRESOLVED}"),
+    ),
     postgresql_with={"fillfactor": "85"},
 )
 
@@ -131,11 +162,19 @@ ticket_comments = Table(
     Column("author_role", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("internal", Boolean, nullable=False),
+    Column("channel", Text, comment="How it came, where that is not the ticket's own channel."),
+    Column("automatic", Boolean, nullable=False, server_default=text("false")),
+    Column("quoted", Text, comment="The folded part of a mail: what it quotes."),
+    Column("call_direction", Text),
+    Column("call_seconds", Integer),
     Column("created_at", INSTANT, nullable=False),
     ForeignKeyConstraint(
         ["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"
     ),
     CheckConstraint("author_role in ('CUSTOMER','AGENT','LEAD','ADMIN')", name="author_role"),
+    CheckConstraint("channel in ('EMAIL','PORTAL','CHAT','PHONE','API')", name="channel"),
+    CheckConstraint("call_direction in ('INBOUND','OUTBOUND')", name="call_direction"),
+    CheckConstraint("(call_direction is null) = (call_seconds is null) and call_seconds >= 0", name="call"),
     Index("ix_ticket_comments_ticket", "ticket_id", text("created_at desc"), text("id desc")),
 )
 
@@ -167,6 +206,37 @@ ticket_tags = Table(
     ),
     Index("ix_ticket_tags_tag", "tenant_id", "tag", "ticket_id"),
     comment="The tags of support_tickets again, because array operators find no index under row-level security.",
+)
+
+ticket_links = Table(
+    "ticket_links",
+    METADATA,
+    tenant_column(),
+    Column("ticket_id", Uuid, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("target_id", Uuid, primary_key=True),
+    ForeignKeyConstraint(
+        ["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"
+    ),
+    CheckConstraint("type in ('ARTICLE','INCIDENT','TICKET')", name="type"),
+    Index("ix_ticket_links_target", "target_id", "type"),
+    comment="The links of support_tickets again, to find them from the other end.",
+)
+
+ticket_attachments = Table(
+    "ticket_attachments",
+    METADATA,
+    tenant_column(),
+    Column("attachment_id", Uuid, primary_key=True),
+    Column("ticket_id", Uuid, nullable=False),
+    Column("comment_id", Uuid, comment="Nothing for what came with the ticket itself."),
+    Column("internal", Boolean, nullable=False, server_default=text("false")),
+    ForeignKeyConstraint(
+        ["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"
+    ),
+    ForeignKeyConstraint(["tenant_id", "attachment_id"], ["attachments.tenant_id", "attachments.id"]),
+    Index("ix_ticket_attachments_ticket", "ticket_id", "comment_id"),
+    comment="Which stored files belong to what was said on a ticket: decisions write it, the files are records.",
 )
 
 ticket_history = history_table("ticket_history")

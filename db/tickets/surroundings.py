@@ -2,19 +2,29 @@
 
 from sqlalchemy import text
 
+from db.routing import RULE_COLUMNS
 from db.sla.policies import POLICY_COLUMNS as SLA_COLUMNS
 from db.statements import Statement
 
-POLICY_COLUMNS = "t.remind_after_minutes, t.resolve_after_minutes, t.reopen_grace_minutes"
+POLICY_COLUMNS = (
+    "t.remind_after_minutes, t.resolve_after_minutes, t.reopen_grace_minutes, t.acknowledge, t.merge_reopens"
+)
 KNOWN_COLUMNS = """
   exists (select from users u where u.id = cast(:assignee as uuid) and u.role <> 'CUSTOMER' and u.active) as assignee_known,
   exists (select from teams m where m.id = cast(:team as uuid)) as team_known"""
 
 ACCOUNT_COLUMNS = "a.time_zone, a.monthly_fee, a.currency"
 
+# How often the sender has been told lately that a mail has come: of one subject, and of any.
+GREETED = """(
+  select array[count(*) filter (where n.payload ->> 'subjectKey' = :subject_key), count(*)] from notifications n
+  where n.tenant_id = t.id and n.channel = 'EMAIL' and n.recipient = :email and n.template = 'ticket_received'
+    and n.created_at > clock_timestamp() - interval '180 minutes')"""
+
 CREATION = Statement(
     text(f"""
-select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {ACCOUNT_COLUMNS},
+select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {RULE_COLUMNS}, {ACCOUNT_COLUMNS},
+  case when :greets then {GREETED} end as greeted,
   nextval(format('ticket_numbers.%I', t.id)::regclass) as number, a.id as account_id, a.tier as account_tier
 from tenants t
 left join customer_accounts a on a.id = coalesce(
@@ -40,7 +50,7 @@ BREACH_COLUMNS = """
 
 SURROUNDINGS = Statement(
     text(f"""
-select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {ACCOUNT_COLUMNS}, {BREACH_COLUMNS}, s.description
+select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {RULE_COLUMNS}, {ACCOUNT_COLUMNS}, {BREACH_COLUMNS}, s.description
 from tenants t
 left join support_tickets s on s.id = :ticket
 left join customer_accounts a on a.id = s.account_id
@@ -48,3 +58,25 @@ where t.id = :tenant
 """)  # noqa: S608 - the pieces are constants of this module
 )
 """What any other decision on a ticket reads."""
+
+FILES = Statement(
+    text("""
+select count(*) = cardinality(cast(:files as uuid[])) as files_known from attachments a
+where a.id = any(cast(:files as uuid[])) and (a.ticket_id is null or a.ticket_id = :ticket)
+  and not exists (select from ticket_attachments x where x.attachment_id = a.id)
+""")
+)
+"""Whether all files are there for the ticket, and belong to nothing said before."""
+
+TARGET = Statement(text("select id, number, status from support_tickets where id = :into"))
+"""The ticket to merge into; its process's row is locked."""
+
+RELATED = Statement(
+    text("""
+select
+  case cast(:type as text) when 'TICKET' then exists (select from support_tickets s where s.id = :target) else false end
+    as link_known,
+  exists (select from users u where u.id = :watcher and u.role <> 'CUSTOMER' and u.active) as watcher_known
+""")
+)
+"""Whether what is to be related is there. Articles and incidents are of areas that are not there yet."""

@@ -1,36 +1,43 @@
 """What each command does to a ticket: one pure function from state and command to decision."""
 
-from datetime import datetime
 from typing import Any, Final, assert_never
 
 from domain.customers import CHANNELS, Tier
 from domain.identity import Actor
-from domain.process import (
-    DeadlineState,
-    Decision,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Stale,
-    Wake,
-)
+from domain.process import Decision, Forbidden, Invalid, NotFound, Stale, Wake
 from domain.tickets import escalations
-from domain.tickets.clocks import adjust, answered, asked, begin, excuse, follow, owe_an_answer, recount, retarget
+from domain.tickets.clocks import adjust, begin, excuse, follow, recount, retarget
+from domain.tickets.conversation import UnknownFile, admit, comment
 from domain.tickets.draft import Draft, Event
 from domain.tickets.due import fall_due
-from domain.tickets.lifecycle import FINAL, TicketFinal, deadlines, move, moved
+from domain.tickets.greeting import acknowledge
+from domain.tickets.importing import take_over
+from domain.tickets.lifecycle import FINAL, TicketFinal, move, moved
+from domain.tickets.merging import absorb, merge
 from domain.tickets.model import (
+    Absorb,
     AddComment,
     AdjustClock,
     AnyCommand,
+    ApplyMacro,
+    Assign,
     ChangeTicket,
     CreateTicket,
+    ImportTicket,
+    Link,
+    LinkKind,
+    Merge,
     Reapply,
+    Relate,
     Status,
     Ticket,
 )
 from domain.tickets.outcome import PATCHED, conclude
+from domain.tickets.queueing import assign, enqueue, transferred
+from domain.tickets.relations import copy_in, relate
 from domain.tickets.surroundings import Surroundings
+
+MOST_TAGS: Final = 50
 
 CUSTOMER_PATCH: Final = frozenset({"status", "reason", "expected_versions", "type"})
 """What a customer may send with PATCH: a move, and why."""
@@ -49,6 +56,8 @@ def decide(
     its grace although a reply came an hour after. An event at the very deadline goes first.
     """
     if ticket is None:
+        if isinstance(command, ImportTicket):
+            return take_over(command, event, around, ticket_id)
         if not isinstance(command, CreateTicket):
             raise NotFound("There is no such ticket.")
         return create(command, event, around, ticket_id)
@@ -64,13 +73,29 @@ def decide(
             change(draft, command)
         case AddComment():
             comment(draft, command)
+            enter(draft, command.status)
+        case ApplyMacro():
+            admit(draft)
+            macro(draft, command)
+        case Merge():
+            admit(draft)
+            merge(draft, command)
+        case Absorb():
+            admit(draft)
+            absorb(draft, command)
+        case Relate():
+            admit(draft)
+            relate(draft, command)
+        case Assign():
+            admit(draft)
+            assign(draft)
         case AdjustClock():
             admit(draft)
             adjust(draft, command)
         case Reapply():
             admit(draft)
             retarget(draft, event.at, reapply=command.definition_id)
-        case CreateTicket():
+        case CreateTicket() | ImportTicket():
             raise TicketFinal(ticket.status) if ticket.status in FINAL else Invalid("The ticket exists already.")
         case _:
             assert_never(command)
@@ -99,14 +124,20 @@ def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id:
         assignee_id=command.assignee_id,
         team_id=command.team_id,
         follow_up_of=command.follow_up_of,
+        mailbox_id=command.mailbox_id,
+        language=command.language,
+        links=tuple(Link(type=LinkKind.TICKET, target_id=other) for other in command.linked),
         acted_at=event.at if command.assignee_id else None,
         created_at=event.at,
         updated_at=event.at,
     )
     draft = Draft(ticket, event, around)
+    copy_in(draft, command.cc)
     draft.tell_assignee("ticket_assigned")
+    enqueue(draft)
     begin(draft, event.at)
     escalations.created(draft)
+    acknowledge(draft, command)
     return conclude(None, draft, command)
 
 
@@ -121,30 +152,15 @@ def take_in(command: CreateTicket, actor: Actor, around: Surroundings) -> None:
         return
     if command.customer_email.lower() != actor.email.lower() and command.follow_up_of is None:
         raise Forbidden("Customers can only ask in their own name.")
-    chosen = [name for name in ("sla_tier", "assignee_id", "team_id") if getattr(command, name) is not None]
+    # A mailbox has a team; whoever writes to it has not chosen that.
+    names = ("sla_tier", "assignee_id") if command.mailbox_id else ("sla_tier", "assignee_id", "team_id")
+    chosen = [name for name in names if getattr(command, name) is not None]
     if chosen:
         raise Forbidden("Customers cannot choose the tier, the assignee or the team.")
     tier = around.account_tier or Tier.BASIC
     if command.channel not in CHANNELS[tier]:
         error = {"pointer": "/channel", "detail": f"is not part of the {tier} tier", "code": "tier"}
         raise Invalid("The tier has no such channel.", [error], allowedChannels=sorted(CHANNELS[tier]))
-
-
-def admit(draft: Draft) -> None:
-    """Handle what fell due before the event; then refuse strangers, and everybody when the ticket is final."""
-    if not visible(draft.ticket, draft.event.actor):
-        raise NotFound("There is no such ticket.")
-    fall_due(draft, draft.event.at, inclusive=False)
-    if draft.ticket.status in FINAL:
-        raise TicketFinal(draft.ticket.status)
-
-
-def visible(ticket: Ticket, actor: Actor) -> bool:
-    """Staff see all tickets of their tenant; customers those of their account and those asked under their address."""
-    if actor.staff:
-        return True
-    of_account = actor.account_id is not None and ticket.account_id == actor.account_id
-    return of_account or ticket.customer_email.lower() == actor.email.lower()
 
 
 def change(draft: Draft, command: ChangeTicket) -> None:
@@ -161,12 +177,27 @@ def change(draft: Draft, command: ChangeTicket) -> None:
         draft.set(**moved(draft.ticket, Status.OPEN, event.at))
     if (draft.ticket.severity, draft.ticket.sla_tier) != (before.severity, before.sla_tier):
         retarget(draft, event.at, moved=True)
+    transferred(draft, before)
     if draft.ticket.assignee_id != before.assignee_id:
         draft.set(acted_at=event.at)
         draft.tell_assignee("ticket_assigned")
     elif event.actor.id == before.assignee_id:
         draft.set(acted_at=event.at)
     enter(draft, command.status)
+
+
+def macro(draft: Draft, command: ApplyMacro) -> None:
+    """Do what a macro says: fields and tags, then what it says to the customer or the staff, then the move."""
+    status = None
+    if command.change is not None:
+        status = command.change.status
+        kept = command.change.model_copy(update={"status": None})
+        change(draft, kept)
+    tags = dict.fromkeys((*draft.ticket.tags, *command.add_tags))
+    draft.set(tags=tuple(tag for tag in tags if tag not in command.remove_tags)[:MOST_TAGS])
+    if command.comment is not None:
+        comment(draft, command.comment)
+    enter(draft, status)
 
 
 def enter(draft: Draft, status: Status | None) -> None:
@@ -180,71 +211,13 @@ def enter(draft: Draft, status: Status | None) -> None:
         return
     escalations.turn(draft, before, event.at)
     if draft.ticket.status is Status.RESOLVED:
-        draft.tell_customer("ticket_resolved")
+        draft.tell_customer("ticket_resolved", resolution=draft.ticket.resolutions)
     if draft.ticket.reopens > before.reopens:
         escalations.reopened(draft, event.at)
 
 
-def comment(draft: Draft, command: AddComment) -> None:
-    """Take a comment. A public one by the customer ends the wait for them and reopens a resolved ticket."""
-    event, actor = draft.event, draft.event.actor
-    # What Summit writes by itself answers nobody.
-    answer = actor.staff and actor.id is not None and not command.internal
-    if answer and command.occurred_at and visible(draft.ticket, actor):
-        # The reply was made before what fell due since; what it kept is not broken first.
-        at = occurred(command, draft.ticket, event)
-        fall_due(draft, at, inclusive=False)
-        answered(draft, at)
-    admit(draft)
-    if not actor.staff and (command.internal or command.status or command.occurred_at):
-        raise Forbidden("Customers can only write public comments.")
-    at = occurred(command, draft.ticket, event)
-    if actor.staff:
-        if answer:
-            answered(draft, at)
-            draft.set(first_response_at=min(draft.ticket.first_response_at or at, at))
-            owe_an_answer(draft)
-        if not command.internal:
-            draft.tell_customer("ticket_reply", commentId=str(command.comment_id))
-        if actor.id == draft.ticket.assignee_id:
-            draft.set(acted_at=event.at)
-    else:
-        heard(draft, command, at)
-    enter(draft, command.status)
-
-
-def heard(draft: Draft, command: AddComment, at: datetime) -> None:
-    """The customer wrote: nobody waits for them any more, and an answer is owed."""
-    before = draft.ticket
-    if before.status is Status.PENDING_CUSTOMER:
-        for promise in deadlines(before, draft.around.policy):
-            draft.settle(promise.kind, promise.cycle, DeadlineState.MET, at)
-    if before.status in (Status.PENDING_CUSTOMER, Status.RESOLVED):
-        draft.set(**moved(before, Status.OPEN, at))
-        follow(draft, before, at)
-        escalations.turn(draft, before, at)
-    asked(draft, at)
-    if draft.ticket.reopens > before.reopens:
-        escalations.reopened(draft, at)
-    draft.tell_assignee("customer_replied", commentId=str(command.comment_id))
-
-
-def occurred(command: AddComment, ticket: Ticket, event: Event) -> datetime:
-    """The instant at which a reply was made: the event's, unless a lead dates it earlier with a reason."""
-    if command.occurred_at is None:
-        return event.at
-    if not ticket.created_at <= command.occurred_at <= event.now:
-        error = {
-            "pointer": "/occurredAt",
-            "detail": "must lie between the ticket's creation and now",
-            "code": "out_of_range",
-        }
-        raise Invalid("The comment's instant is out of range.", [error])
-    return command.occurred_at
-
-
 def known(command: CreateTicket | ChangeTicket, around: Surroundings) -> None:
-    """Refuse an assignee or a team that the tenant does not have."""
+    """Refuse an assignee or a team that the tenant does not have, and files that are not the ticket's."""
     errors = []
     if command.assignee_id and not around.assignee_known:
         errors.append({"pointer": "/assigneeId", "detail": "is not an active member of the staff", "code": "unknown"})
@@ -252,3 +225,5 @@ def known(command: CreateTicket | ChangeTicket, around: Surroundings) -> None:
         errors.append({"pointer": "/teamId", "detail": "is not a team of this tenant", "code": "unknown"})
     if errors:
         raise Invalid("The command names somebody unknown.", errors)
+    if not around.files_known:
+        raise UnknownFile

@@ -38,6 +38,7 @@ class Draft:
     event: Event
     around: Surroundings
     settled: list[Settlement] = field(default_factory=list)
+    limited: bool = False
     notices: list[Notice] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
     touched: dict[tuple[ClockKind, int], Clock] = field(default_factory=dict)
@@ -72,6 +73,18 @@ class Draft:
     def tell_customer(self, template: str, rung: str | None = None, **payload: Any) -> None:
         """Tell the customer by mail."""
         self.tell(template, self.ticket.customer_email, Channel.EMAIL, rung, **payload)
+
+    def tell_copied(self, template: str, **payload: Any) -> None:
+        """Tell those who are copied in what the customer is told; who wrote it knows."""
+        for address in self.ticket.cc:
+            if address != self.event.actor.email.lower():
+                self.tell(template, address, Channel.EMAIL, **payload)
+
+    def tell_watchers(self, template: str, **payload: Any) -> None:
+        """Tell those of the staff who watch; who did it, and the assignee, who is told anyhow, are left out."""
+        for person in self.ticket.watchers:
+            if person not in (self.event.actor.id, self.ticket.assignee_id):
+                self.tell(template, str(person), Channel.PREFERRED, **payload)
 
     def tell_assignee(self, template: str, **payload: Any) -> None:
         """Tell the assignee, unless they did it themselves."""

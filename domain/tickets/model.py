@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field, TypeAdapter
 
 from domain.customers import ContactChannel, Tier
+from domain.identity import Role
 from domain.process import Command, Frozen, Wake
 from domain.sla.clocks import Clock, ClockKind, Fired
 
@@ -43,7 +44,56 @@ class Severity(StrEnum):
     SEV4 = "SEV4"
 
 
+class LinkKind(StrEnum):
+    """What a ticket can be linked to."""
+
+    ARTICLE = "ARTICLE"
+    INCIDENT = "INCIDENT"
+    TICKET = "TICKET"
+
+
+class Link(Frozen):
+    """A ticket's link to something else of the tenant."""
+
+    type: LinkKind
+    target_id: UUID
+
+
+class Direction(StrEnum):
+    """Who called whom: INBOUND is the customer's call."""
+
+    INBOUND = "INBOUND"
+    OUTBOUND = "OUTBOUND"
+
+
+class Call(Frozen):
+    """A call on the phone; one of no seconds was missed."""
+
+    direction: Direction
+    seconds: int = Field(ge=0)
+
+
+class Method(StrEnum):
+    """How a team's tickets find an agent."""
+
+    LEAST_LOADED = "LEAST_LOADED"
+    ROUND_ROBIN = "ROUND_ROBIN"
+    MANUAL = "MANUAL"
+
+
+class Route(Frozen):
+    """How a rule sent a ticket to its team, and whom of the team it needs; it is kept while the ticket waits for an agent."""
+
+    rule_id: UUID
+    method: Method
+    skills: tuple[str, ...] = ()
+
+
 MOST_UNANSWERED: Final = 16
+MOST_WATCHERS: Final = 50
+MOST_COPIES: Final = 20
+MOST_LINKS: Final = 50
+MOST_MERGED: Final = 64
 
 
 class Ticket(Frozen):
@@ -53,7 +103,9 @@ class Ticket(Frozen):
     wait for its customer and was resolved: they are the cycles of its deadlines, as `escalations` and `credits` are of theirs.
     `clocks` holds the latest cycle of each kind; `fired` the escalation rules that fired on no clock; `acted_at` is when its
     assignee was given it, last did something, or was last left with it by its customer. `unanswered` are the instants of the
-    customer's messages that nobody has replied to: of more than MOST_UNANSWERED the oldest, and the last.
+    customer's messages that nobody has replied to: of more than MOST_UNANSWERED the oldest, and the last. `heard_at` is the last
+    of them all. `cc` are addresses that hear what the customer is told, and may answer; `watchers` are of the staff.
+    `reopened_by_mail` holds the last few instants at which a mail reopened it.
     """
 
     id: UUID
@@ -74,6 +126,15 @@ class Ticket(Frozen):
     assignee_id: UUID | None = None
     team_id: UUID | None = None
     follow_up_of: UUID | None = None
+    merged_into: UUID | None = None
+    merged_from: tuple[UUID, ...] = ()
+    external_ref: str | None = None
+    mailbox_id: UUID | None = None
+    language: str | None = None
+    cc: tuple[str, ...] = ()
+    watchers: tuple[UUID, ...] = ()
+    links: tuple[Link, ...] = ()
+    route: Route | None = None
     created_at: datetime
     updated_at: datetime
     first_response_at: datetime | None = None
@@ -87,6 +148,8 @@ class Ticket(Frozen):
     fired: tuple[Fired, ...] = ()
     acted_at: datetime | None = None
     unanswered: tuple[datetime, ...] = ()
+    heard_at: datetime | None = None
+    reopened_by_mail: tuple[datetime, ...] = ()
     escalations: int = 0
     credits: int = 0
     version: int = 1
@@ -97,15 +160,25 @@ class Ticket(Frozen):
 
 
 class Policy(Frozen):
-    """The tenant's settings that rule tickets; zero turns a reminder or an auto-resolve off."""
+    """The tenant's settings that rule tickets; zero turns a reminder or an auto-resolve off.
+
+    `acknowledge` tells customers at once that their request has come; `merge_reopens` reopens a resolved ticket into which
+    one is merged whose customer waits.
+    """
 
     remind_after: timedelta = timedelta(days=3)
     resolve_after: timedelta = timedelta(days=7)
     reopen_grace: timedelta = timedelta(days=7)
+    acknowledge: bool = True
+    merge_reopens: bool = True
 
 
 class CreateTicket(Command):
-    """Open a ticket. `opening` is the first public comment of a follow-up."""
+    """Open a ticket. `opening` is the first public comment of a follow-up.
+
+    `automatic` marks what a machine wrote: nobody acknowledges it. `attachment_ids` were stored before, `quoted` is the folded
+    part of a mail, `linked` are tickets that the same message opened in other mailboxes.
+    """
 
     type: Literal["create"] = "create"
     customer_email: str
@@ -122,6 +195,56 @@ class CreateTicket(Command):
     team_id: UUID | None = None
     follow_up_of: UUID | None = None
     opening: str | None = None
+    language: str | None = None
+    cc: tuple[str, ...] = ()
+    mailbox_id: UUID | None = None
+    automatic: bool = False
+    quoted: str | None = None
+    attachment_ids: tuple[UUID, ...] = ()
+    linked: tuple[UUID, ...] = ()
+
+
+class ImportedComment(Frozen):
+    """A comment that was made on another desk."""
+
+    comment_id: UUID
+    body: str
+    internal: bool = False
+    author_name: str
+    author_role: Role
+    author_id: UUID | None = None
+    at: datetime
+
+
+class ImportTicket(Command):
+    """Take over a ticket of another desk as it stands there; `external_ref` is its id there, such as `zendesk:1042`.
+
+    Promises of a ticket that is still open count from now on; nobody is told anything.
+    """
+
+    type: Literal["import"] = "import"
+    external_ref: str
+    customer_email: str
+    subject: str
+    description: str
+    status: Status
+    priority: Priority = Priority.MEDIUM
+    severity: Severity = Severity.SEV3
+    channel: ContactChannel = ContactChannel.API
+    category: str | None = None
+    sla_tier: Tier | None = None
+    tags: tuple[str, ...] = ()
+    fields: dict[str, Any] = {}
+    assignee_id: UUID | None = None
+    team_id: UUID | None = None
+    language: str | None = None
+    cc: tuple[str, ...] = ()
+    created_at: datetime
+    first_response_at: datetime | None = None
+    resolved_at: datetime | None = None
+    closed_at: datetime | None = None
+    comments: tuple[ImportedComment, ...] = ()
+    attachment_ids: tuple[UUID, ...] = ()
 
 
 class ChangeTicket(Command):
@@ -139,6 +262,7 @@ class ChangeTicket(Command):
     team_id: UUID | None = None
     tags: tuple[str, ...] | None = None
     fields: dict[str, Any] | None = None
+    language: str | None = None
     reason: str | None = None
     expected_versions: tuple[int, ...] | None = None
 
@@ -146,7 +270,10 @@ class ChangeTicket(Command):
 class AddComment(Command):
     """Say something on a ticket, to the customer or (internal) among the staff; `status` moves it in the same decision.
 
-    `occurred_at` (leads only, with a reason) dates a reply that happened before it was recorded.
+    `occurred_at` (leads with a reason, and mail by the instant at which it came) dates what happened before it was recorded.
+    `via` says how it came when that is not the ticket's own channel. `automatic` marks what a machine wrote, which answers and
+    asks nothing; `quoted` is the folded part of a mail; `cc` adds addresses to the conversation. `through` is a ticket merged
+    into this one, on which the author has replied.
     """
 
     type: Literal["comment"] = "comment"
@@ -156,6 +283,61 @@ class AddComment(Command):
     status: Status | None = None
     occurred_at: datetime | None = None
     reason: str | None = None
+    via: ContactChannel | None = None
+    automatic: bool = False
+    quoted: str | None = None
+    cc: tuple[str, ...] = ()
+    attachment_ids: tuple[UUID, ...] = ()
+    mentions: tuple[UUID, ...] = ()
+    call: Call | None = None
+    through: UUID | None = None
+
+
+class ApplyMacro(Command):
+    """Do what a macro says in one decision: the change first, then the comment. `add_tags` and `remove_tags` meet the tags of then."""
+
+    type: Literal["macro"] = "macro"
+    template_id: UUID
+    name: str
+    change: ChangeTicket | None = None
+    comment: AddComment | None = None
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+class Merge(Command):
+    """Close this ticket as one with `into_id`, where its conversation goes on."""
+
+    type: Literal["merge"] = "merge"
+    into_id: UUID
+    reason: str | None = None
+
+
+class Absorb(Command):
+    """Take in what a ticket that was merged into this one leaves behind: its customer's oldest unanswered message, and who listens."""
+
+    type: Literal["absorb"] = "absorb"
+    source_id: UUID
+    source_number: int
+    unanswered: tuple[datetime, ...] = ()
+    cc: tuple[str, ...] = ()
+    watchers: tuple[UUID, ...] = ()
+
+
+class Relate(Command):
+    """Link a ticket, or have somebody watch it or copied in; `remove` ends that."""
+
+    type: Literal["relate"] = "relate"
+    link: Link | None = None
+    watcher_id: UUID | None = None
+    cc: str | None = None
+    remove: bool = False
+
+
+class Assign(Command):
+    """Give a ticket that waits in its team's queue to whoever has room for it. Refused while nobody has."""
+
+    type: Literal["assign"] = "assign"
 
 
 class ClockAction(StrEnum):
@@ -182,6 +364,19 @@ class Reapply(Command):
     definition_id: UUID
 
 
-AnyCommand = CreateTicket | ChangeTicket | AddComment | AdjustClock | Reapply | Wake
+AnyCommand = (
+    CreateTicket
+    | ImportTicket
+    | ChangeTicket
+    | AddComment
+    | ApplyMacro
+    | Merge
+    | Absorb
+    | Relate
+    | Assign
+    | AdjustClock
+    | Reapply
+    | Wake
+)
 TicketCommand = Annotated[AnyCommand, Field(discriminator="type")]
 TICKET_COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(TicketCommand)

@@ -10,7 +10,17 @@ from domain.sla.clocks import ClockState
 from domain.tickets.draft import Draft
 from domain.tickets.due import promises
 from domain.tickets.lifecycle import FINAL
-from domain.tickets.model import AddComment, ChangeTicket, Ticket
+from domain.tickets.model import (
+    Absorb,
+    AddComment,
+    ApplyMacro,
+    Assign,
+    ChangeTicket,
+    ImportTicket,
+    Merge,
+    Relate,
+    Ticket,
+)
 from domain.tickets.surroundings import Surroundings
 
 PATCHED: Final = (
@@ -24,8 +34,14 @@ PATCHED: Final = (
     "team_id",
     "tags",
     "fields",
+    "language",
 )
 """The fields of the state that PATCH can change; only they move the version. The description is a document, handled beside."""
+
+RELATED: Final = ("merged_into", "merged_from", "links", "watchers", "cc")
+"""Fields of the state that the history tells of, and that PATCH cannot change."""
+
+EMPTY: Final[Mapping[str, Any]] = {name: Ticket.model_fields[name].default for name in RELATED}
 
 NOTHING: Final[Mapping[str, Change]] = {}
 
@@ -52,7 +68,7 @@ def conclude(before: Ticket | None, draft: Draft, command: Command) -> Decision[
         state=ticket,
         deadlines=open_now,
         settled=settled,
-        changes=changes | noted(draft, settled),
+        changes=changes | related(before, ticket) | noted(draft, settled),
         notices=tuple(draft.notices),
         announcements=tuple(draft.announcements),
         final=ticket.status in FINAL,
@@ -61,9 +77,21 @@ def conclude(before: Ticket | None, draft: Draft, command: Command) -> Decision[
     )
 
 
+def related(before: Ticket | None, ticket: Ticket) -> dict[str, Change]:
+    """What the ticket hangs together with, where that has changed."""
+    moved = {name for name in RELATED if getattr(ticket, name) != (getattr(before, name) if before else EMPTY[name])}
+    if not moved:
+        return {}
+    was = before.model_dump(mode="json", include=moved) if before else {}
+    now = ticket.model_dump(mode="json", include=moved)
+    return {name: Change(before=was.get(name), after=now[name]) for name in RELATED if name in moved}
+
+
 def noted(draft: Draft, settled: Sequence[Settlement]) -> dict[str, Change]:
     """What the history keeps beside the fields: promises that ended, clocks that moved, rules that fired, credits proposed."""
+    limited: list[JsonValue] = ["too many reopenings by mail"] if draft.limited else []
     found: dict[str, list[JsonValue]] = {
+        "limited": limited,
         "promises": [f"{promise.kind} #{promise.cycle} {promise.state}" for promise in settled],
         "clocks": [clock.model_dump(mode="json") for clock in draft.touched.values()],
         "escalations": draft.escalated,
@@ -84,11 +112,17 @@ def announce(draft: Draft, before: Ticket | None, command: Command, *, changed: 
 
     What time alone brings about is announced by what it is, and as an update only when it has changed the ticket's fields.
     """
-    if isinstance(command, Wake) and not changed:
+    if (isinstance(command, Wake) and not changed) or isinstance(command, ImportTicket):
         return
-    commented = isinstance(command, AddComment)
-    happened = "created" if before is None else "commented" if commented else "updated"
-    draft.announce(happened, internal=isinstance(command, AddComment) and command.internal)
+    said = command.comment if isinstance(command, ApplyMacro) else command if isinstance(command, AddComment) else None
+    if isinstance(command, Merge):
+        draft.announce("merged", internal=False, intoId=str(command.into_id))
+    elif before is None:
+        draft.announce("created", internal=False)
+    elif said is not None:
+        draft.announce("commented", internal=said.internal, commentId=str(said.comment_id))
+    else:
+        draft.announce("updated", internal=isinstance(command, Relate | Absorb | Assign))
 
 
 def describe(ticket: Ticket, open_now: tuple[Any, ...]) -> str:

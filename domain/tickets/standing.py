@@ -43,7 +43,9 @@ def standing(ticket: Ticket, deadlines: Iterable[Deadline]) -> Standing:
         for clock in ticket.clocks
         if clock.state is ClockState.BREACHED and clock.breached_at and counting(clock) and not clock.waived
     ]
-    if ClockState.BREACHED in states:
+    if ticket.merged_into:
+        state, late = SlaState.OK, []  # its promises went on in the other ticket; the breach stays on record
+    elif ClockState.BREACHED in states:
         state = SlaState.BREACHED
     elif states & OPEN == {ClockState.PAUSED}:
         state = SlaState.PAUSED

@@ -10,9 +10,11 @@ from pydantic import ConfigDict
 
 from domain.customers import Tier
 from domain.process import Frozen
-from domain.sla.clocks import ClockKind, Target, Timetables
+from domain.sla.clocks import ClockKind, Timetables
+from domain.sla.clocks import Target as Promised
 from domain.sla.policy import SlaPolicy
-from domain.tickets.model import Policy, Ticket
+from domain.tickets.model import Policy, Status, Ticket
+from domain.tickets.routing import Queue, Rule
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,25 @@ class Terms:
     credited: frozenset[UUID] = frozenset()
     granted: Mapping[datetime, Decimal] = field(default_factory=dict)
 
-    def target(self, ticket: Ticket, kind: ClockKind) -> Target | None:
+    def target(self, ticket: Ticket, kind: ClockKind) -> Promised | None:
         """What is promised for a ticket of this tier and severity today."""
         return self.policy.target(ticket.sla_tier, ticket.severity, kind)
+
+
+class Target(Frozen):
+    """The ticket into which one is to be merged."""
+
+    id: UUID
+    number: int
+    status: Status
 
 
 class Surroundings(Frozen):
     """The settings and facts that rule one decision.
 
-    `number` and the account are read for a creation, the description so far for anything else; `assignee_known` and `team_known`
-    answer for the ids that the command names. Without `terms` nothing is promised.
+    `number`, the account and how often the sender was greeted lately are read for a creation, the description so far for
+    anything else; the `…_known` answer for the ids that the command names. Without `terms` nothing is promised. `rules` route
+    tickets; `queue` is the team's where one is to be assigned, `target` the ticket to merge into.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -53,3 +64,11 @@ class Surroundings(Frozen):
     account_tier: Tier | None = None
     assignee_known: bool = True
     team_known: bool = True
+    files_known: bool = True
+    link_known: bool = True
+    watcher_known: bool = True
+    rules: tuple[Rule, ...] = ()
+    queue: Queue | None = None
+    target: Target | None = None
+    greeted_subject: int = 0
+    greeted_sender: int = 0

@@ -1,0 +1,1 @@
+"""Mail: addresses, what a message says, and what it answers."""

@@ -1,0 +1,46 @@
+"""Signed reply addresses."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from domain.mail.addresses import read_token, reply_address, split_address
+
+KEY = b"k" * 32
+TICKET = UUID("0195f3a0-0000-7000-8000-000000000001")
+
+
+def test_an_answer_finds_its_ticket() -> None:
+    address = reply_address("support@example.com", TICKET, KEY)
+    plain, token = split_address(address)
+    assert plain == "support@example.com"
+    assert read_token(token, KEY) == TICKET
+    assert len(address.partition("@")[0]) <= 64
+
+
+def test_mail_programs_may_shout() -> None:
+    _, token = split_address(reply_address("support@example.com", TICKET, KEY).upper())
+    assert read_token(token, KEY) == TICKET
+
+
+def test_a_token_of_another_key_or_ticket_is_worth_nothing() -> None:
+    _, token = split_address(reply_address("support@example.com", TICKET, KEY))
+    _, other = split_address(reply_address("support@example.com", uuid4(), KEY))
+    assert token
+    assert other
+    assert read_token(token, b"x" * 32) is None
+    assert read_token(other[:26] + token[26:], KEY) is None
+
+
+@pytest.mark.parametrize("token", [None, "", "abc", "ümlaut", "1" * 42, "a" * 42, "a" * 200, "\0", "billing"])
+def test_what_is_no_token_names_nothing(token: str | None) -> None:
+    assert read_token(token, KEY) is None
+
+
+def test_a_mailbox_with_a_long_name_keeps_its_address() -> None:
+    mailbox = f"{'a' * 40}@example.com"
+    assert reply_address(mailbox, TICKET, KEY) == mailbox
+
+
+def test_an_address_without_a_plus_has_no_token() -> None:
+    assert split_address("Ada@Example.COM") == ("ada@example.com", None)
