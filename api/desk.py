@@ -13,6 +13,7 @@ from uuid_utils import compat
 
 from api.auth import Caller
 from api.errors import Refused
+from api.fields import TicketFields, UnfitFields
 from api.merging import Merging
 from api.processes import Finished, Kind, Processes
 from api.schemas.sla.clocks import Adjustment
@@ -39,6 +40,7 @@ from domain.process import Forbidden, NotFound
 from domain.protocol import Message, Receipt
 from domain.sla.clocks import ClockKind
 from domain.tickets.decide import take_in
+from domain.tickets.fields import Definitions, Fault
 from domain.tickets.lifecycle import TicketFinal, allowed
 from domain.tickets.mentions import mentioned
 from domain.tickets.merging import into_itself
@@ -81,29 +83,37 @@ class Desk:
     processes: Processes
     engine: AsyncEngine
     merging: Merging
+    fields: TicketFields
 
     async def create(self, body: NewTicket, caller: Caller, key: str | None) -> TicketView:
         """Open a ticket; under an Idempotency-Key a repeat gets the first one."""
+        mark = fingerprint(body.model_dump_json(exclude_unset=True))
         channel = body.channel or (ContactChannel.API if caller.actor.staff else ContactChannel.PORTAL)
         given = body.model_dump(exclude={"tenant_id", "channel"}, exclude_unset=True)
+        if "fields" in given:
+            given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
         command = CreateTicket.model_validate(given | {"channel": channel})
-        process_id, message = self._opening(
-            command, caller, key, "POST /api/tickets", fingerprint(body.model_dump_json())
-        )
+        process_id, message = self._opening(command, caller, key, "POST /api/tickets", mark)
+        await self._refuse_unfit(await self.fields.faults(caller, body.fields), process_id, message, key)
         if not caller.actor.staff or command.assignee_id or command.team_id:
             await self._take_in(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
-        return from_receipt(receipt, body.description, caller.actor)
+        return await self._shown(receipt, caller, body.description)
 
     async def change(
         self, ticket_id: UUID, body: TicketPatch, caller: Caller, versions: tuple[int, ...] | None, key: str | None
     ) -> TicketView:
         """Change the fields that were sent."""
         given = body.model_dump(exclude_unset=True)
+        faults = []
+        if "fields" in given and caller.actor.staff:
+            faults = await self.fields.faults(caller, given["fields"])
+            given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
         command = ChangeTicket.model_validate(given | ({"expected_versions": versions} if versions is not None else {}))
         message = self._message(command, caller, key, "PATCH /api/tickets", ticket_id, body)
+        await self._refuse_unfit(faults, ticket_id, message, key)
         receipt = await self._update(ticket_id, "change", message, caller)
-        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+        return await self._shown(receipt, caller)
 
     async def comment(self, ticket_id: UUID, body: NewComment, caller: Caller, key: str | None) -> CommentView:
         """Add a comment. A customer's comment on a final ticket opens a follow-up, and belongs to that."""
@@ -147,13 +157,13 @@ class Desk:
         message = self._message(command, caller, key, "POST merge", ticket_id, body)
         receipt = await self._update(ticket_id, "merge", message, caller)
         await self.merging.soon(caller.tenant_id, ticket_id, caller.actor)
-        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+        return await self._shown(receipt, caller)
 
     async def relate(self, ticket_id: UUID, command: Relate, caller: Caller, key: str | None, route: str) -> TicketView:
         """Link a ticket, or have somebody watch it or copied in, or end that."""
         message = self._message(command, caller, key, route, ticket_id, command)
         receipt = await self._update(ticket_id, "relate", message, caller)
-        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+        return await self._shown(receipt, caller)
 
     async def apply_macro(self, ticket_id: UUID, command: ApplyMacro, caller: Caller, key: str | None) -> TicketView:
         """Do all that a macro says in one decision."""
@@ -162,7 +172,7 @@ class Desk:
             said = command.comment.model_copy(update={"comment_id": derived_id("comment", message.command_id)})
             message = message.model_copy(update={"command": command.model_copy(update={"comment": said})})
         receipt = await self._update(ticket_id, "macro", message, caller)
-        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+        return await self._shown(receipt, caller)
 
     async def _update(self, ticket_id: UUID, name: str, message: Message[Any], caller: Caller) -> Receipt:
         """An update of a ticket that is not over. Raises TicketFinal, or NotFound for one that the caller may not see."""
@@ -242,6 +252,23 @@ class Desk:
             row = await intake(connection, command.customer_email, command.assignee_id, command.team_id)
         take_in(command, caller.actor, Surroundings.model_validate(dict(row)))
 
+    async def _refuse_unfit(
+        self, faults: list[Fault], process_id: UUID, message: Message[Any], key: str | None
+    ) -> None:
+        """Refuse custom fields that the definitions of now do not allow, but not to a repeat. Raises UnfitFields."""
+        if faults and not (key and await self._first(process_id, message)):
+            raise UnfitFields(faults)
+
+    async def _first(self, process_id: UUID, message: Message[Any]) -> Receipt | None:
+        """The answer that a command has got before."""
+        async with tenant_transaction(self.engine, message.tenant_id) as connection:
+            return await recorded(connection, TICKET.name, process_id, message.command_id)
+
+    async def _shown(self, receipt: Receipt, caller: Caller, description: str | None = None) -> TicketView:
+        """A decision's ticket as the caller sees it."""
+        text = await self._description(receipt, caller) if description is None else description
+        return from_receipt(receipt, text, caller.actor, await self.fields.of(caller.tenant_id))
+
     async def _seen(self, ticket_id: UUID, caller: Caller) -> Mapping[str, Any]:
         """The ticket's row, if the caller may see it. Raises NotFound."""
         async with tenant_transaction(self.engine, caller.tenant_id) as connection:
@@ -285,14 +312,14 @@ class Desk:
         )
 
 
-def from_receipt(receipt: Receipt, description: str, reader: Actor) -> TicketView:
+def from_receipt(receipt: Receipt, description: str, reader: Actor, defined: Definitions) -> TicketView:
     """The ticket as a decision left it."""
     shown = standing(Ticket.model_validate(receipt.state), receipt.deadlines)._asdict()
-    return view(receipt.state | {"description": description} | shown, reader)
+    return view(receipt.state | {"description": description} | shown, reader, defined)
 
 
-def view(row: Mapping[str, Any], reader: Actor) -> TicketView:
-    """A ticket's row or state as its reader sees it."""
+def view(row: Mapping[str, Any], reader: Actor, defined: Definitions) -> TicketView:
+    """A ticket's row or state as its reader sees it, by the custom fields that the tenant has defined."""
     fields = {name: row[name] for name in TICKET_FIELDS}
     sla = SlaStanding(
         state=seen(row["sla_standing"], row["at_risk_at"], datetime.now(UTC)),
@@ -304,7 +331,7 @@ def view(row: Mapping[str, Any], reader: Actor) -> TicketView:
         "allowed_transitions": allowed(Status(row["status"]), reader),
     }
     if not reader.staff:
-        derived |= {"watchers": [], "route": None, "links": []}
+        derived |= {"watchers": [], "route": None, "links": [], "fields": defined.shown(row["fields"])}
     return TicketView.model_validate(fields | derived | {"sla": sla}, by_name=True)
 
 

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import TICKET, Desk
+from api.fields import TicketFields
 from api.limits import Limits, make_limits
 from api.live import Live
 from api.merging import Merging
@@ -63,7 +64,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         cursors=Cursors(derive_key(settings, "cursors")),
         processes=processes,
         confirmations=confirmations,
-        desk=Desk(processes, engine, Merging(TICKET, processes, engine)),
+        desk=Desk(processes, engine, Merging(TICKET, processes, engine), TicketFields(engine)),
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),

@@ -309,6 +309,14 @@ class TicketQuery(Body):
     team_id: list[UUID] = []
     account_id: list[UUID] = []
     tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []
+    field: Annotated[
+        list[Annotated[str, Field(pattern=r"^[^:]{1,100}:[^\x00]{1,200}$", examples=["region:EU"])]],
+        Field(
+            max_length=20,
+            description="`key:value`: tickets whose custom field has this value, a multiple choice among others. Several values of"
+            " one key: any of them; several keys: all of them.",
+        ),
+    ] = []
     customer_email: Email | None = None
     sla_state: Annotated[
         list[SlaState],

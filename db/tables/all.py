@@ -3,6 +3,7 @@
 from db.tables import (
     attachments,
     customers,
+    desk,
     events,
     identity,
     jobs,
@@ -20,6 +21,7 @@ __all__ = [
     "METADATA",
     "attachments",
     "customers",
+    "desk",
     "events",
     "identity",
     "jobs",
