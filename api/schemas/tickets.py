@@ -175,6 +175,12 @@ class CopyBody(Body):
     email: Email
 
 
+class TypingBody(Body):
+    """Somebody is writing; with `internal` a note, of which only the staff hear."""
+
+    internal: StrictBool = False
+
+
 class LinkView(View):
     """A link as a ticket keeps it."""
 
