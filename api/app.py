@@ -32,6 +32,7 @@ from api import (
     system,
     ticket_fields,
     ticket_relations,
+    ticket_templates,
     tickets,
     webhooks,
 )
@@ -65,6 +66,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     customers.router,
     tickets.router,
     ticket_fields.router,
+    ticket_templates.router,
     ticket_relations.router,
     routing_rules.router,
     promises.router,

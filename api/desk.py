@@ -29,6 +29,7 @@ from api.schemas.tickets import (
     TicketPatch,
     TicketView,
 )
+from api.templating import Templating
 from db.engine import tenant_transaction
 from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
@@ -36,7 +37,7 @@ from db.tickets.relations import colleagues_called
 from domain.customers import ContactChannel, Tier
 from domain.identity import Actor, Role
 from domain.ids import command_id, derived_id, fingerprint, opening_id
-from domain.process import Forbidden, NotFound
+from domain.process import Forbidden, KeyReused, NotFound
 from domain.protocol import Message, Receipt
 from domain.sla.clocks import ClockKind
 from domain.tickets.decide import take_in
@@ -59,6 +60,8 @@ from domain.tickets.model import (
 )
 from domain.tickets.standing import seen, standing
 from domain.tickets.surroundings import Surroundings
+
+OPENING: Final = "POST /api/tickets"
 
 
 def foreseen(command: CreateTicket) -> dict[str, str]:
@@ -84,16 +87,22 @@ class Desk:
     engine: AsyncEngine
     merging: Merging
     fields: TicketFields
+    templating: Templating
 
     async def create(self, body: NewTicket, caller: Caller, key: str | None) -> TicketView:
         """Open a ticket; under an Idempotency-Key a repeat gets the first one."""
         mark = fingerprint(body.model_dump_json(exclude_unset=True))
+        if body.template_id is not None:
+            # What it said at the first time counts for a repeat, whatever it says now.
+            if key and (first := await self._opened(caller, key, OPENING, mark)):
+                return await self._shown(first, caller)
+            body = await self.templating.filled(body, caller)
         channel = body.channel or (ContactChannel.API if caller.actor.staff else ContactChannel.PORTAL)
-        given = body.model_dump(exclude={"tenant_id", "channel"}, exclude_unset=True)
+        given = body.model_dump(exclude={"tenant_id", "template_id", "channel"}, exclude_unset=True)
         if "fields" in given:
             given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
         command = CreateTicket.model_validate(given | {"channel": channel})
-        process_id, message = self._opening(command, caller, key, "POST /api/tickets", mark)
+        process_id, message = self._opening(command, caller, key, OPENING, mark)
         await self._refuse_unfit(await self.fields.faults(caller, body.fields), process_id, message, key)
         if not caller.actor.staff or command.assignee_id or command.team_id:
             await self._take_in(command, caller, process_id, message)
@@ -165,13 +174,21 @@ class Desk:
         receipt = await self._update(ticket_id, "relate", message, caller)
         return await self._shown(receipt, caller)
 
-    async def apply_macro(self, ticket_id: UUID, command: ApplyMacro, caller: Caller, key: str | None) -> TicketView:
+    async def apply_macro(
+        self, ticket_id: UUID, template_id: UUID, caller: Caller, versions: tuple[int, ...] | None, key: str | None
+    ) -> TicketView:
         """Do all that a macro says in one decision."""
-        message = self._message(command, caller, key, "POST macros", ticket_id, command)
-        if command.comment is not None:
-            said = command.comment.model_copy(update={"comment_id": derived_id("comment", message.command_id)})
-            message = message.model_copy(update={"command": command.model_copy(update={"comment": said})})
-        receipt = await self._update(ticket_id, "macro", message, caller)
+        asked = ApplyMacro(template_id=template_id, name="")
+        message = self._message(asked, caller, key, "POST macros", ticket_id, asked)
+        receipt = await self._first(ticket_id, message) if key else None
+        if receipt is None:
+            command = await self.templating.macro(ticket_id, template_id, caller, versions)
+            if command.comment is not None:
+                said = command.comment.model_copy(update={"comment_id": derived_id("comment", message.command_id)})
+                command = command.model_copy(update={"comment": said})
+            receipt = await self._update(ticket_id, "macro", message.model_copy(update={"command": command}), caller)
+        elif receipt.fingerprint != message.fingerprint:
+            raise KeyReused
         return await self._shown(receipt, caller)
 
     async def _update(self, ticket_id: UUID, name: str, message: Message[Any], caller: Caller) -> Receipt:
@@ -230,12 +247,11 @@ class Desk:
         self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str
     ) -> tuple[UUID, Message[CreateTicket]]:
         """A creation, and the process's id, which its key decides, so that Temporal itself sees a repeat."""
-        principal = str(caller.id)
-        process_id = derived_id(caller.tenant_id, principal, route, key) if key else compat.uuid7()
+        process_id, identity = opening_ids(caller, key, route)
         message = Message[CreateTicket](
             tenant_id=caller.tenant_id,
             command=command,
-            command_id=command_id(caller.tenant_id, principal, route, process_id, key or "create"),
+            command_id=identity,
             fingerprint=mark,
             actor=caller.actor,
             received_at=datetime.now(UTC),
@@ -263,6 +279,15 @@ class Desk:
         """The answer that a command has got before."""
         async with tenant_transaction(self.engine, message.tenant_id) as connection:
             return await recorded(connection, TICKET.name, process_id, message.command_id)
+
+    async def _opened(self, caller: Caller, key: str, route: str, mark: str) -> Receipt | None:
+        """The answer that a creation has got before. Raises KeyReused."""
+        process_id, identity = opening_ids(caller, key, route)
+        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            first = await recorded(connection, TICKET.name, process_id, identity)
+        if first and first.fingerprint != mark:
+            raise KeyReused
+        return first
 
     async def _shown(self, receipt: Receipt, caller: Caller, description: str | None = None) -> TicketView:
         """A decision's ticket as the caller sees it."""
@@ -310,6 +335,13 @@ class Desk:
             actor=caller.actor,
             received_at=datetime.now(UTC),
         )
+
+
+def opening_ids(caller: Caller, key: str | None, route: str) -> tuple[UUID, str]:
+    """The ids of a process to be created and of the command that creates it."""
+    principal = str(caller.id)
+    process_id = derived_id(caller.tenant_id, principal, route, key) if key else compat.uuid7()
+    return process_id, command_id(caller.tenant_id, principal, route, process_id, key or "create")
 
 
 def from_receipt(receipt: Receipt, description: str, reader: Actor, defined: Definitions) -> TicketView:

@@ -18,6 +18,7 @@ from api.metrics import Metrics
 from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
+from api.templating import Templating
 from runtime.settings import Settings
 from runtime.targets import Targets
 
@@ -52,6 +53,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
     """Services as the settings want them. Needs a running loop."""
     confirmations = Confirmations(engine)
     processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
+    fields = TicketFields(engine)
     return Services(
         settings=settings,
         engine=engine,
@@ -64,7 +66,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         cursors=Cursors(derive_key(settings, "cursors")),
         processes=processes,
         confirmations=confirmations,
-        desk=Desk(processes, engine, Merging(TICKET, processes, engine), TicketFields(engine)),
+        desk=Desk(processes, engine, Merging(TICKET, processes, engine), fields, Templating(engine, fields)),
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),
