@@ -34,6 +34,7 @@ from api import (
     ticket_relations,
     ticket_templates,
     tickets,
+    views,
     webhooks,
 )
 from api import settings as tenant_settings
@@ -67,6 +68,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
     ticket_fields.router,
     ticket_templates.router,
+    views.router,
     ticket_relations.router,
     routing_rules.router,
     promises.router,
