@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from api import (
     breaches,
+    bulk,
     compliance,
     customers,
     errors,
@@ -66,6 +67,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity.router,
     customers.router,
     tickets.router,
+    bulk.router,
     ticket_fields.router,
     ticket_templates.router,
     views.router,
