@@ -27,14 +27,24 @@ from domain.protocol import Message, Receipt
 from domain.sla.clocks import ClockKind
 from domain.tickets.decide import take_in
 from domain.tickets.lifecycle import TicketFinal, allowed
-from domain.tickets.model import AddComment, AdjustClock, ChangeTicket, ClockAction, CreateTicket, Status, Ticket
+from domain.tickets.model import (
+    AddComment,
+    AdjustClock,
+    ChangeTicket,
+    ClockAction,
+    CreateTicket,
+    ImportTicket,
+    Status,
+    Ticket,
+)
 from domain.tickets.standing import seen, standing
 from domain.tickets.surroundings import Surroundings
 
 
-def foreseen(command: CreateTicket) -> dict[str, str]:
+def foreseen(command: CreateTicket | ImportTicket) -> dict[str, str]:
     """The search attributes that a new ticket will most likely have; the decision corrects what turns out otherwise."""
-    status = Status.OPEN if command.assignee_id else Status.NEW
+    opened = Status.OPEN if command.assignee_id else Status.NEW
+    status = command.status if isinstance(command, ImportTicket) else opened
     tier = command.sla_tier or Tier.BASIC
     found = {"SupStatus": status.value, "SupSeverity": command.severity.value, "SupTier": tier.value}
     return found | ({"SupAssignee": str(command.assignee_id)} if command.assignee_id else {})
