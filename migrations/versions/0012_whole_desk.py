@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import protect
+from migrations.rls import APP_ROLE, protect
 
 revision = "0012_whole_desk"
 down_revision = "0011_notify"
@@ -142,6 +142,35 @@ comment on column ticket_comments.channel is 'How it came, where that is not the
 comment on column ticket_comments.quoted is 'The folded part of a mail: what it quotes.';
 """
 
+# Where somebody waits and somebody has room, although no decision has asked: agents come back, queues are restored.
+SWEEP = f"""
+create function queue_drains(author jsonb) returns integer language sql security definer
+set search_path = pg_catalog, public, pg_temp as $$
+    with made as (
+        insert into jobs (id, tenant_id, kind, input, author)
+        select gen_random_uuid(), q.tenant_id, 'DRAIN', jsonb_build_object('team', q.team_id), author
+        from (
+            select distinct s.tenant_id, s.team_id from support_tickets s
+            where s.assignee_id is null and s.route is not null and s.status not in ('RESOLVED','CLOSED','CANCELLED')
+              and s.route ->> 'method' <> 'MANUAL'
+        ) q
+        where exists (
+            select from team_members m join users u on u.id = m.user_id
+            where m.team_id = q.team_id and u.active and u.available and u.role <> 'CUSTOMER' and u.capacity > (
+                select count(*) from support_tickets s
+                where s.assignee_id = u.id and s.status not in ('RESOLVED','CLOSED','CANCELLED'))
+        ) and not exists (
+            select from jobs j where j.tenant_id = q.tenant_id and j.kind = 'DRAIN' and j.state in ('QUEUED', 'RUNNING')
+              and j.input = jsonb_build_object('team', q.team_id)
+        )
+        returning 1
+    )
+    select count(*)::integer from made
+$$;
+revoke all on function queue_drains(jsonb) from public;
+grant execute on function queue_drains(jsonb) to {APP_ROLE};
+"""
+
 OWNED_TABLES = ("mailboxes", "attachments", "routing_rules", "ticket_links", "ticket_attachments")
 
 
@@ -151,10 +180,12 @@ def upgrade() -> None:
     for table in OWNED_TABLES:
         protect(table)
     op.execute(COLUMNS)
+    op.execute(SWEEP)
 
 
 def downgrade() -> None:
     """Take it all away again."""
+    op.execute("drop function queue_drains(jsonb)")
     op.execute("""
 alter table ticket_comments drop column channel, drop column automatic, drop column quoted, drop column call_direction,
     drop column call_seconds;
