@@ -180,7 +180,9 @@ def test_the_gist_of_a_conversation_counts_what_is_public() -> None:
     silent = gist(())
     assert silent == (None, None, False)
     note = said(Role.AGENT, LATER, internal=True)
-    asked, answer, again = (said(by, LATER + n * day) for n, by in ((1, Role.CUSTOMER), (2, Role.LEAD), (3, Role.CUSTOMER)))
+    asked, answer, again = (
+        said(by, LATER + n * day) for n, by in ((1, Role.CUSTOMER), (2, Role.LEAD), (3, Role.CUSTOMER))
+    )
     assert gist([note, asked]) == (None, LATER + day, True)
     assert gist([answer, note, asked]) == (LATER + 2 * day, LATER + day, False)
     assert gist([again, answer, asked]) == (LATER + 2 * day, LATER + 3 * day, True)
