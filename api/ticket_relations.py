@@ -4,10 +4,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import Field
 from starlette.responses import Response
 
-from api.dependencies import Agent, App, IdempotencyKey, Session
+from api.dependencies import Agent, App, IdempotencyKey, Principal, Session
 from api.errors import refusals
 from api.responses import reply
 from api.routing import Area
@@ -21,9 +20,11 @@ from api.schemas.tickets import (
     MergeBody,
     NewCall,
     TicketView,
+    TypingBody,
     WatcherBody,
 )
 from api.tickets import TicketId, found
+from db.events import note_typing
 from db.tickets.reads import find_ticket
 from db.tickets.relations import list_links
 from domain.process import Forbidden, Invalid, KeyReused, NotFound
@@ -37,7 +38,7 @@ REFUSED = refusals(Forbidden, NotFound, TicketFinal, Invalid, KeyReused)
 Address = Annotated[Email, Path(description="The address.")]
 PersonId = Annotated[UUID, Path(description="The colleague's id.")]
 TargetId = Annotated[UUID, Path(description="The id of what is at the other end.")]
-Kind = Annotated[LinkKind, Path(description="What is at the other end."), Field()]
+LinkType = Annotated[LinkKind, Path(description="What is at the other end.")]
 
 
 @router.post(
@@ -75,10 +76,12 @@ async def get_links(ticket_id: TicketId, agent: Agent, session: Session) -> Resp
     return reply(LinksView(data=views))
 
 
-@router.delete("/{ticket_id}/links/{kind}/{target_id}", response_model=TicketView, responses=REFUSED)
-async def unlink_ticket(ticket_id: TicketId, kind: Kind, target_id: TargetId, agent: Agent, app: App) -> Response:
+@router.delete("/{ticket_id}/links/{link_type}/{target_id}", response_model=TicketView, responses=REFUSED)
+async def unlink_ticket(
+    ticket_id: TicketId, link_type: LinkType, target_id: TargetId, agent: Agent, app: App
+) -> Response:
     """Take a link away; what is not linked stays so."""
-    command = Relate(link=Link(type=kind, target_id=target_id), remove=True)
+    command = Relate(link=Link(type=link_type, target_id=target_id), remove=True)
     ticket = await app.desk.relate(ticket_id, command, agent, None, "DELETE links")
     return reply(ticket, version=ticket.version)
 
@@ -124,3 +127,14 @@ async def log_call(ticket_id: TicketId, body: NewCall, agent: Agent, app: App, k
     """Log a call with the customer: it stands in the conversation, and one that came about counts as an answer."""
     comment = await app.desk.log_call(ticket_id, body, agent, key)
     return reply(comment, 201, version=comment.version, location=f"/api/tickets/{ticket_id}/comments")
+
+
+@router.post("/{ticket_id}/typing", status_code=204, response_class=Response, responses=refusals(NotFound))
+async def note_that_somebody_writes(
+    ticket_id: TicketId, body: TypingBody, caller: Principal, session: Session
+) -> Response:
+    """Tell those who listen to `GET /api/events` that one is writing; send it every few seconds while that is so."""
+    found(await find_ticket(session, caller.actor, ticket_id))
+    internal = body.internal and caller.actor.staff
+    await note_typing(session, ticket_id, caller.actor.name, caller.role, internal=internal)
+    return Response(status_code=204)

@@ -175,6 +175,12 @@ class CopyBody(Body):
     email: Email
 
 
+class TypingBody(Body):
+    """Somebody is writing; with `internal` a note, of which only the staff hear."""
+
+    internal: StrictBool = False
+
+
 class LinkView(View):
     """A link as a ticket keeps it."""
 
@@ -306,6 +312,9 @@ class TicketQuery(Body):
     category: list[Word] = []
     channel: list[ContactChannel] = []
     assignee_id: list[UUID] = []
+    unassigned: Annotated[
+        bool | None, Field(description="true: only tickets that nobody has; false: only those that somebody has.")
+    ] = None
     team_id: list[UUID] = []
     account_id: list[UUID] = []
     tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []
