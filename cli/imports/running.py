@@ -32,6 +32,9 @@ from runtime.temporal import connect
 NOTHING_REFUSED, SOMETHING_REFUSED, NOT_BEGUN = 0, 1, 2
 """Exit codes."""
 
+SAYING_SECONDS: Final = 30.0
+"""How often a run that no terminal shows says how far it is."""
+
 READING, SENDING, AWAY = "Reading", "Importing", "Waiting for Temporal or Postgres"
 COLUMNS: Final = (
     TextColumn("{task.description}"),
@@ -53,6 +56,7 @@ class Import:
     settings: Settings = field(default_factory=Settings)
     ends: Counter[End] = field(default_factory=Counter)
     seconds: float = 0.0
+    said_at: float = 0.0
 
     async def run(self, slug: str, *, dry_run: bool) -> int:
         """Do it; the exit code says whether anything was refused."""
@@ -62,7 +66,8 @@ class Import:
             if tenant is None:
                 typer.echo("There is no such tenant.", err=True)
                 return NOT_BEGUN
-            with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
+            console = Console(stderr=True)
+            with Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
                 try:
                     source, refusals, found = self._look(tenant["id"], progress)
                 except Unreadable as error:
@@ -117,6 +122,9 @@ class Import:
                 refusals.add(bad)
             self.seconds = time.perf_counter() - begun
             progress.update(task, advance=1, rate=f"{self.rate():.0f}/s")
+            if progress.disable and self.seconds >= self.said_at + SAYING_SECONDS:
+                self.said_at = self.seconds
+                typer.echo(f"{self.ends.total()} of {len(found.keys)}, {self.rate():.0f} made a second", err=True)
 
         budget = self.settings.request_budget_seconds
         processes = Processes(client, engine, self.settings.task_queue, budget, Confirmations(engine))

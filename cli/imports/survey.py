@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
 
+from pydantic.alias_generators import to_snake
+
 from cli.imports.model import Bad, LeftOut, OldTicket, Options, Source
 from cli.imports.orders import Orders
 from cli.imports.records import Directory
@@ -77,6 +79,8 @@ def survey(
 
 def disorder(ticket: OldTicket, where: str, orders: Orders, event: Event) -> Bad | None:
     """What the decision would say of the ticket's instants."""
+    if ticket.updated_at and ticket.updated_at < ticket.created_at:
+        return Bad("ticket", ticket.key, where, [("updated_at", "lies before created_at")])
     try:
         refuse_disorder(orders.of(ticket).creation.command, event)
     except Invalid as refused:
@@ -86,7 +90,7 @@ def disorder(ticket: OldTicket, where: str, orders: Orders, event: Event) -> Bad
 
 def told(errors: list[dict[str, str]]) -> list[tuple[str, str]]:
     """The errors of a refusal as (field, what)."""
-    return [(error["pointer"].removeprefix("/"), error["detail"]) for error in errors]
+    return [(to_snake(error["pointer"].removeprefix("/")), error["detail"]) for error in errors]
 
 
 def now() -> Event:
