@@ -1,5 +1,6 @@
 """What an import knows of another desk, in the terms of neither desk's files."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Protocol
@@ -25,6 +26,9 @@ from domain.tickets.model import Priority, Severity, Status
 NOWHERE: Final = ".invalid"
 """The top-level domain (RFC 2606) of those who had no address on the other desk; no mail ever leaves for it."""
 
+HALVES: Final = re.compile("[\ud800-\udfff]")
+"""Surrogates, which only a broken file has by themselves."""
+
 ADDRESS: Final[TypeAdapter[str]] = TypeAdapter(EmailStr)
 
 
@@ -38,7 +42,7 @@ def storable(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     text = text.replace("\0", "")
-    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text if text.isascii() else HALVES.sub("\ufffd", text)
 
 
 def in_one_line(text: Any) -> Any:

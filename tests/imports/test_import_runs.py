@@ -32,8 +32,10 @@ def export(tmp_path: Path, desk: NewDesk) -> Path:
 async def until_made(desk: NewDesk, count: int) -> None:
     """Wait until so many tickets are there."""
     async with asyncio.timeout(120):
-        while await desk.count("support_tickets") < count:
+        found = 0
+        while found < count:
             await asyncio.sleep(0.02)
+            found = await desk.count("support_tickets")
 
 
 async def test_everything_is_there_and_nobody_is_told(desk: NewDesk, export: Path) -> None:
@@ -50,7 +52,12 @@ async def test_everything_is_there_and_nobody_is_told(desk: NewDesk, export: Pat
         "select status, count(*) as n from support_tickets where tenant_id = %s group by 1", desk.tenant_id
     )
     assert {row["status"]: row["n"] for row in statuses} == {
-        **{"CLOSED": 30, "OPEN": 6, "RESOLVED": 6, "PENDING_CUSTOMER": 6, "NEW": 6, "PENDING_INTERNAL": 6}
+        "CLOSED": 30,
+        "OPEN": 6,
+        "RESOLVED": 6,
+        "PENDING_CUSTOMER": 6,
+        "NEW": 6,
+        "PENDING_INTERNAL": 6,
     }
     clocks = await desk.rows("select started_at, state, kind from sla_clocks where tenant_id = %s", desk.tenant_id)
     assert {row["kind"] for row in clocks} == {"RESOLUTION"}, "each has had its first answer"
@@ -155,7 +162,13 @@ async def test_a_dry_run_writes_nothing(desk: NewDesk, export: Path) -> None:
 
 async def test_what_is_refused_is_named_and_the_rest_is_taken(desk: NewDesk, tmp_path: Path) -> None:
     export = zendesk(tmp_path / "export", desk.slug, 3)
-    odd = [ticket(1), ticket(2, status="lost"), ticket(3, created_at=at(days=-1), updated_at=at(days=-2)), ticket(4), ticket(1)]
+    odd = [
+        ticket(1),
+        ticket(2, status="lost"),
+        ticket(3, created_at=at(days=-1), updated_at=at(days=-2)),
+        ticket(4),
+        ticket(1),
+    ]
     lines(export / "tickets.json", iter(odd))
     code, out, err = await desk.take("zendesk", export)
     assert code == 1
@@ -174,9 +187,7 @@ async def test_what_is_refused_is_named_and_the_rest_is_taken(desk: NewDesk, tmp
 
 
 @pytest.mark.parametrize("status", ["open", "closed"])
-async def test_a_conversation_too_long_for_one_command_is_all_there(
-    desk: NewDesk, tmp_path: Path, status: str
-) -> None:
+async def test_a_conversation_too_long_for_one_command_is_all_there(desk: NewDesk, tmp_path: Path, status: str) -> None:
     export = zendesk(tmp_path / "export", desk.slug, 1)
     said = [comment(n, AGENT, n / 100, f"Part {n}: " + "words and words " * 3_000) for n in range(1, 60)]
     lines(export / "tickets.json", iter([ticket(1, status=status, comments=said, updated_at=at(hours=2))]))

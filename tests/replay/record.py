@@ -15,13 +15,13 @@ from uuid import UUID
 from api.errors import Refused
 from domain.identity import SYSTEM, Role
 from domain.tickets.model import (
-    ImportComments,
-    ImportedComment,
     Absorb,
     AddComment,
     ApplyMacro,
     Assign,
     ChangeTicket,
+    ImportComments,
+    ImportedComment,
     Link,
     LinkKind,
     Merge,
@@ -137,7 +137,8 @@ async def refused(asked: Awaitable[object]) -> None:
 
 
 LIVES: Final = {
-    life.__name__: life for life in (young, midlife, closed, long, revived, unborn, merged, absorbing, imported, piecemeal)
+    life.__name__: life
+    for life in (young, midlife, closed, long, revived, unborn, merged, absorbing, imported, piecemeal)
 }
 
 
