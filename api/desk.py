@@ -55,6 +55,7 @@ from domain.tickets.model import (
     ChangeTicket,
     ClockAction,
     CreateTicket,
+    ImportTicket,
     Merge,
     Relate,
     Status,
@@ -66,9 +67,10 @@ from domain.tickets.surroundings import Surroundings
 OPENING: Final = "POST /api/tickets"
 
 
-def foreseen(command: CreateTicket) -> dict[str, str]:
+def foreseen(command: CreateTicket | ImportTicket) -> dict[str, str]:
     """The search attributes that a new ticket will most likely have; the decision corrects what turns out otherwise."""
-    status = Status.OPEN if command.assignee_id else Status.NEW
+    opened = Status.OPEN if command.assignee_id else Status.NEW
+    status = command.status if isinstance(command, ImportTicket) else opened
     tier = command.sla_tier or Tier.BASIC
     found = {"SupStatus": status.value, "SupSeverity": command.severity.value, "SupTier": tier.value}
     return found | ({"SupAssignee": str(command.assignee_id)} if command.assignee_id else {})

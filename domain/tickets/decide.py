@@ -11,7 +11,7 @@ from domain.tickets.conversation import UnknownFile, admit, comment
 from domain.tickets.draft import Draft, Event
 from domain.tickets.due import fall_due
 from domain.tickets.greeting import acknowledge
-from domain.tickets.importing import take_over
+from domain.tickets.importing import go_on, take_over
 from domain.tickets.lifecycle import FINAL, TicketFinal, move, moved
 from domain.tickets.merging import absorb, merge
 from domain.tickets.model import (
@@ -23,6 +23,7 @@ from domain.tickets.model import (
     Assign,
     ChangeTicket,
     CreateTicket,
+    ImportComments,
     ImportTicket,
     Link,
     LinkKind,
@@ -71,6 +72,8 @@ def decide(
         case ChangeTicket():
             admit(draft)
             change(draft, command)
+        case ImportComments():
+            go_on(draft, command)
         case AddComment():
             comment(draft, command)
             enter(draft, command.status)
