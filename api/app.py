@@ -13,8 +13,10 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import (
+    api_keys,
     attachments,
     breaches,
+    bulk,
     compliance,
     customers,
     errors,
@@ -33,18 +35,23 @@ from api import (
     routing_rules,
     simulations,
     system,
+    ticket_fields,
     ticket_relations,
+    ticket_templates,
     tickets,
+    views,
     webhooks,
 )
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
+from api.exports import Exports, list_routes
 from api.file_upkeep import FileUpkeep
 from api.job_kinds import job_kinds
 from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
+from api.oidc import portal as oidc_portal
 from api.queues import Queues
 from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
@@ -65,10 +72,16 @@ GRACE_SECONDS: Final = 1.0
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     system.router,
     identity.router,
+    oidc_portal.router,
+    api_keys.router,
     customers.router,
     tickets.router,
     attachments.router,
     ratings.router,
+    bulk.router,
+    ticket_fields.router,
+    ticket_templates.router,
+    views.router,
     ticket_relations.router,
     routing_rules.router,
     promises.router,
@@ -124,6 +137,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             services = make_services(settings, engine, client, metrics)
             app.state.services = services
             stack.push_async_callback(services.limits.close)
+            stack.push_async_callback(services.gate.close)
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
@@ -136,6 +150,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 refresher.run(),
                 services.live.run(),
                 FileUpkeep(engine, services.blobs).run(),
+                services.gate.keys.run(),
                 Queues(engine, services.processes).run(),
             ):
                 task = asyncio.create_task(loop)
@@ -163,6 +178,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     manual.install(app)
     password_page.install(app)
     rating_page.install(app)
+    app.add_middleware(Exports, lists=list_routes(app), most_rows=settings.export_rows)
     app.add_middleware(
         Edge,
         metrics=metrics,

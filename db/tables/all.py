@@ -1,8 +1,10 @@
 """Every module of tables, imported, so that METADATA is whole; a new area adds itself here."""
 
 from db.tables import (
+    api_keys,
     attachments,
     customers,
+    desk,
     events,
     identity,
     jobs,
@@ -19,8 +21,10 @@ from db.tables.metadata import METADATA
 
 __all__ = [
     "METADATA",
+    "api_keys",
     "attachments",
     "customers",
+    "desk",
     "events",
     "identity",
     "jobs",
