@@ -22,6 +22,7 @@ COMMON = {
     "inbox_link": "https://x.example/inbox",
     "comments_call": "https://api.example/api/tickets/1/comments",
     "times": 1,
+    "survey": (),
 }
 CLOCK = {"clock": "FIRST_RESPONSE", "cycle": 1, "deadline": f"{datetime(2026, 3, 1, 9, tzinfo=UTC):%Y-%m-%d %H:%M %Z}"}
 COMMENT = {"author": "Alex", "comment": "one\ntwo"}
@@ -35,7 +36,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "ticket_assigned": {},
     "ticket_reply": COMMENT,
     "customer_replied": COMMENT,
-    "ticket_resolved": {"automatic": False, "survey": [("Good", "https://x.example/rate?score=4#t")]},
+    "ticket_resolved": {"automatic": False, "survey": [("Good", "https://api.example/rate?score=4#t")]},
     "low_rating": {"score": 1, "customer": "Casey", "remark": "Nobody <i>cared</i>"},
     "ticket_closed": {"automatic": True},
     "customer_reminder": {},
@@ -55,7 +56,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "digest": {"count": 2, "lines": ["[SUP-1] a", "[SUP-2] b"]},
 }
 SAID = {
-    "ticket_resolved": "Good: https://x.example/rate?score=4#t",
+    "ticket_resolved": "Good: https://api.example/rate?score=4#t",
     "low_rating": "rated 1 of 5 by Casey",
     "sla_breached": "First response of SUP-1042 is breached: the deadline was 2026-03-01 09:00 UTC.",
     "sla_warning": "First response of SUP-1042 has used 75 % of its time.",
