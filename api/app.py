@@ -27,8 +27,10 @@ from api import (
     passwords,
     permissions,
     promises,
+    routing_rules,
     simulations,
     system,
+    ticket_relations,
     tickets,
     webhooks,
 )
@@ -39,6 +41,7 @@ from api.job_kinds import job_kinds
 from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
+from api.queues import Queues
 from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
 from api.services import make_services
@@ -59,6 +62,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity.router,
     customers.router,
     tickets.router,
+    ticket_relations.router,
+    routing_rules.router,
     promises.router,
     clocks.router,
     sla_calendars.router,
@@ -115,6 +120,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 runner.run(),
                 refresher.run(),
                 services.live.run(),
+                Queues(engine, services.processes).run(),
             ):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)

@@ -67,6 +67,7 @@ CONSTRAINTS: Final[Mapping[str, Callable[[], Refusal]]] = {
     "uq_users_tenant_id_lower_email": EmailTaken,
     "pk_account_domains": DomainTaken,
     "uq_sla_calendars_name": NameTaken,
+    "uq_routing_rules_name": NameTaken,
     "ck_users_account": AccountOfStaff,
     "fk_users_tenant_id_account_id": _unknown("/accountId"),
     "fk_teams_tenant_id_lead_id": _unknown("/leadId"),

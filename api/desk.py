@@ -13,12 +13,25 @@ from uuid_utils import compat
 
 from api.auth import Caller
 from api.errors import Refused
+from api.merging import Merging
 from api.processes import Finished, Kind, Processes
 from api.schemas.sla.clocks import Adjustment
-from api.schemas.tickets import Author, CommentView, NewComment, NewTicket, SlaStanding, TicketPatch, TicketView
+from api.schemas.tickets import (
+    Author,
+    CallView,
+    CommentView,
+    MergeBody,
+    NewCall,
+    NewComment,
+    NewTicket,
+    SlaStanding,
+    TicketPatch,
+    TicketView,
+)
 from db.engine import tenant_transaction
 from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
+from db.tickets.relations import colleagues_called
 from domain.customers import ContactChannel, Tier
 from domain.identity import Actor, Role
 from domain.ids import command_id, derived_id, fingerprint, opening_id
@@ -27,7 +40,21 @@ from domain.protocol import Message, Receipt
 from domain.sla.clocks import ClockKind
 from domain.tickets.decide import take_in
 from domain.tickets.lifecycle import TicketFinal, allowed
-from domain.tickets.model import AddComment, AdjustClock, ChangeTicket, ClockAction, CreateTicket, Status, Ticket
+from domain.tickets.mentions import mentioned
+from domain.tickets.merging import into_itself
+from domain.tickets.model import (
+    AddComment,
+    AdjustClock,
+    ApplyMacro,
+    Call,
+    ChangeTicket,
+    ClockAction,
+    CreateTicket,
+    Merge,
+    Relate,
+    Status,
+    Ticket,
+)
 from domain.tickets.standing import seen, standing
 from domain.tickets.surroundings import Surroundings
 
@@ -53,6 +80,7 @@ class Desk:
 
     processes: Processes
     engine: AsyncEngine
+    merging: Merging
 
     async def create(self, body: NewTicket, caller: Caller, key: str | None) -> TicketView:
         """Open a ticket; under an Idempotency-Key a repeat gets the first one."""
@@ -74,24 +102,21 @@ class Desk:
         given = body.model_dump(exclude_unset=True)
         command = ChangeTicket.model_validate(given | ({"expected_versions": versions} if versions is not None else {}))
         message = self._message(command, caller, key, "PATCH /api/tickets", ticket_id, body)
-        try:
-            receipt = await self.processes.update(TICKET, ticket_id, "change", message)
-        except Finished as finished:
-            await self._seen(ticket_id, caller)
-            raise TicketFinal(Status(finished.state["status"])) from None
+        receipt = await self._update(ticket_id, "change", message, caller)
         return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
 
     async def comment(self, ticket_id: UUID, body: NewComment, caller: Caller, key: str | None) -> CommentView:
         """Add a comment. A customer's comment on a final ticket opens a follow-up, and belongs to that."""
         if body.occurred_at is not None and not caller.role.includes(Role.LEAD):
             raise Forbidden("Dating a comment takes the role LEAD.", required_role=Role.LEAD)
-        message = self._message(self._comment(body), caller, key, "POST comments", ticket_id, body)
-        comment_id = derived_id("comment", message.command_id)
-        message = message.model_copy(update={"command": message.command.model_copy(update={"comment_id": comment_id})})
+        message = await self._saying(await self._comment(body, caller), body, caller, key, "POST comments", ticket_id)
+        comment_id = message.command.comment_id
         try:
             receipt = await self.processes.update(TICKET, ticket_id, "comment", message)
         except Finished as finished:
             await self._seen(ticket_id, caller)
+            if elsewhere := await self.merging.last_hop(caller.tenant_id, Ticket.model_validate(finished.state)):
+                return await self._comment_elsewhere(*elsewhere, message, body, caller)
             return await self._follow_up(ticket_id, Status(finished.state["status"]), body, caller, key)
         except Refused as refused:
             if refused.record.type != TicketFinal.__name__:
@@ -99,17 +124,69 @@ class Desk:
             return await self._follow_up(ticket_id, Status.CLOSED, body, caller, key, refused)
         return comment_view(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
 
+    async def log_call(self, ticket_id: UUID, body: NewCall, caller: Caller, key: str | None) -> CommentView:
+        """Log a call with the customer."""
+        command = AddComment(
+            comment_id=UUID(int=0),
+            body=body.notes,
+            internal=True,
+            call=Call(direction=body.direction, seconds=body.seconds),
+            via=ContactChannel.PHONE,
+            **({"status": body.status} if body.status else {}),
+        )
+        message = await self._saying(command, body, caller, key, "POST calls", ticket_id)
+        receipt = await self._update(ticket_id, "comment", message, caller)
+        said = NewComment.model_construct(body=body.notes, internal=True)
+        return comment_view(message.command.comment_id, ticket_id, said, caller, receipt.at, call=message.command.call)
+
+    async def merge(self, ticket_id: UUID, body: MergeBody, caller: Caller, key: str | None) -> TicketView:
+        """Close a ticket into another one, which goes on with what its customer waits for."""
+        if body.into_id == ticket_id:
+            raise into_itself()
+        command = Merge(into_id=body.into_id, **({"reason": body.reason} if body.reason else {}))
+        message = self._message(command, caller, key, "POST merge", ticket_id, body)
+        receipt = await self._update(ticket_id, "merge", message, caller)
+        await self.merging.soon(caller.tenant_id, ticket_id, caller.actor)
+        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+
+    async def relate(self, ticket_id: UUID, command: Relate, caller: Caller, key: str | None, route: str) -> TicketView:
+        """Link a ticket, or have somebody watch it or copied in, or end that."""
+        message = self._message(command, caller, key, route, ticket_id, command)
+        receipt = await self._update(ticket_id, "relate", message, caller)
+        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+
+    async def apply_macro(self, ticket_id: UUID, command: ApplyMacro, caller: Caller, key: str | None) -> TicketView:
+        """Do all that a macro says in one decision."""
+        message = self._message(command, caller, key, "POST macros", ticket_id, command)
+        if command.comment is not None:
+            said = command.comment.model_copy(update={"comment_id": derived_id("comment", message.command_id)})
+            message = message.model_copy(update={"command": command.model_copy(update={"comment": said})})
+        receipt = await self._update(ticket_id, "macro", message, caller)
+        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+
+    async def _update(self, ticket_id: UUID, name: str, message: Message[Any], caller: Caller) -> Receipt:
+        """An update of a ticket that is not over. Raises TicketFinal, or NotFound for one that the caller may not see."""
+        try:
+            return await self.processes.update(TICKET, ticket_id, name, message)
+        except Finished as finished:
+            await self._seen(ticket_id, caller)
+            raise TicketFinal(Status(finished.state["status"])) from None
+
+    async def _comment_elsewhere(
+        self, ticket_id: UUID, through: UUID, message: Message[AddComment], body: NewComment, caller: Caller
+    ) -> CommentView:
+        """A comment on a ticket that was merged, said on the one where the conversation goes on."""
+        command = message.command.model_copy(update={"through": through, "attachment_ids": ()})
+        receipt = await self._update(ticket_id, "comment", message.model_copy(update={"command": command}), caller)
+        return comment_view(command.comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+
     async def adjust(
         self, ticket_id: UUID, kind: ClockKind, action: ClockAction, body: Adjustment, caller: Caller, key: str | None
     ) -> None:
         """Pause, resume or waive one of a ticket's clocks."""
         command = AdjustClock(kind=kind, action=action, reason=body.reason)
         message = self._message(command, caller, key, f"POST sla/{kind}/{action}", ticket_id, body)
-        try:
-            await self.processes.update(TICKET, ticket_id, "clock", message)
-        except Finished as finished:
-            await self._seen(ticket_id, caller)
-            raise TicketFinal(Status(finished.state["status"])) from None
+        await self._update(ticket_id, "clock", message, caller)
 
     async def _follow_up(
         self,
@@ -179,9 +256,20 @@ class Desk:
         async with tenant_transaction(self.engine, caller.tenant_id) as connection:
             return await find_description(connection, receipt.process_id)
 
-    def _comment(self, body: NewComment) -> AddComment:
+    async def _comment(self, body: NewComment, caller: Caller) -> AddComment:
         given = body.model_dump(exclude={"tenant_id"}, exclude_unset=True, exclude_none=True)
+        if body.internal and caller.actor.staff and (names := mentioned(body.body)):
+            async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+                given["mentions"] = await colleagues_called(connection, names)
         return AddComment.model_validate(given | {"comment_id": UUID(int=0)})
+
+    async def _saying(
+        self, command: AddComment, body: BaseModel, caller: Caller, key: str | None, route: str, ticket_id: UUID
+    ) -> Message[AddComment]:
+        """A message that says something, under an id that a repeat has too."""
+        message = self._message(command, caller, key, route, ticket_id, body)
+        comment_id = derived_id("comment", message.command_id)
+        return message.model_copy(update={"command": command.model_copy(update={"comment_id": comment_id})})
 
     def _message(
         self, command: Any, caller: Caller, key: str | None, route: str, ticket_id: UUID, body: BaseModel
@@ -211,7 +299,12 @@ def view(row: Mapping[str, Any], reader: Actor) -> TicketView:
         next_deadline_at=row["next_deadline_at"],
         next_kind=row["next_deadline_kind"],
     )
-    derived = {"number": f"SUP-{row['number']}", "allowed_transitions": allowed(Status(row["status"]), reader)}
+    derived: dict[str, Any] = {
+        "number": f"SUP-{row['number']}",
+        "allowed_transitions": allowed(Status(row["status"]), reader),
+    }
+    if not reader.staff:
+        derived |= {"watchers": [], "route": None, "links": []}
     return TicketView.model_validate(fields | derived | {"sla": sla}, by_name=True)
 
 
@@ -220,7 +313,9 @@ TICKET_FIELDS: Final = tuple(
 )
 
 
-def comment_view(comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime) -> CommentView:
+def comment_view(
+    comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime, call: Call | None = None
+) -> CommentView:
     """A comment as its author gets it back."""
     return CommentView(
         id=comment_id,
@@ -228,6 +323,10 @@ def comment_view(comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Ca
         author=Author(id=caller.id, name=caller.actor.name, role=caller.role),
         body=body.body,
         internal=body.internal,
+        channel=ContactChannel.PHONE if call else None,
+        automatic=False,
+        quoted=None,
+        call=CallView(direction=call.direction, seconds=call.seconds) if call else None,
         created_at=at,
         updated_at=at,
         version=1,

@@ -1,6 +1,6 @@
 """Who I am, and the people and teams of a tenant."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Form, Query, Request
@@ -17,14 +17,28 @@ from api.records import Once, fresh, new_id, refuse_unknown
 from api.responses import reply
 from api.routing import Area
 from api.schemas.common import SearchText
-from api.schemas.identity import ChangeUser, CreateTeam, CreateUser, LoginForm, Me, TeamView, Token, UserView
+from api.schemas.identity import (
+    Availability,
+    ChangeUser,
+    CreateTeam,
+    CreateUser,
+    LoginForm,
+    Me,
+    TeamView,
+    Token,
+    UserView,
+)
 from db import identity, passwords
+from db.routing import queue_drains
 from domain.identity import Role
 from domain.notifications.preferences import read_preferences
 from domain.people import OwnAccess, may_change
 from domain.process import KeyReused, NotFound
 
 router = Area(tags=["Identity"])
+
+ROOM: Final = frozenset({"available", "capacity", "skills", "active", "role", "team_ids"})
+"""What decides who can take tickets from a queue."""
 
 
 @router.post(
@@ -56,6 +70,15 @@ async def get_me(caller: Principal) -> Response:
             preferences=preferences_view(read_preferences(caller.preferences)),
         )
     )
+
+
+@router.put("/api/me/availability", response_model=Availability)
+async def change_availability(body: Availability, agent: Agent, session: Session) -> Response:
+    """Say whether one takes tickets from the queues of one's teams; whoever comes back gets the oldest that wait."""
+    await identity.change_user(session, agent.id, {"available": body.available}, None)
+    if body.available:
+        await queue_drains(session, agent.tenant_id, agent.actor.model_dump_json(), agent=agent.id)
+    return reply(body)
 
 
 @router.post(
@@ -122,6 +145,8 @@ async def change_user(
     await identity.change_user(session, user_id, values, teams)
     view = await user_view(session, user_id)
     await renew_links(session, before, view, password_set=body.password is not None)
+    if body.model_fields_set & ROOM:
+        await queue_drains(session, admin.tenant_id, admin.actor.model_dump_json(), agent=user_id)
     app.directory.forget(admin.tenant_id, user_id)
     return reply(view, version=view.version)
 

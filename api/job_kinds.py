@@ -9,6 +9,8 @@ How many items of a portion are done at once is the handler's business. A route 
 """
 
 from api import simulations
+from api.merging import ABSORB
+from api.queues import DRAIN, Queues
 from api.services import Services
 from api.sla.reapplication import REAPPLY, RECOUNT, Reapplication
 from domain.jobs import Kinds
@@ -21,6 +23,8 @@ def job_kinds(services: Services) -> Kinds:
         simulations.KIND: simulations.Simulations(services.settings).run,
         REAPPLY: open_tickets.reapply,
         RECOUNT: open_tickets.recount,
+        ABSORB: services.desk.merging.absorb,
+        DRAIN: Queues(services.engine, services.processes).drain,
     }
     chosen = services.settings.job_kinds.split(",") if services.settings.job_kinds else kinds.keys()
     return {kind: handler for kind, handler in kinds.items() if kind in chosen}

@@ -9,9 +9,10 @@ from temporalio.client import Client
 
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
-from api.desk import Desk
+from api.desk import TICKET, Desk
 from api.limits import Limits, make_limits
 from api.live import Live
+from api.merging import Merging
 from api.metrics import Metrics
 from api.paging import Cursors
 from api.policies import Policies
@@ -62,7 +63,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         cursors=Cursors(derive_key(settings, "cursors")),
         processes=processes,
         confirmations=confirmations,
-        desk=Desk(processes, engine),
+        desk=Desk(processes, engine, Merging(TICKET, processes, engine)),
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),

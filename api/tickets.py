@@ -19,6 +19,7 @@ from api.routing import Area
 from api.schemas.history import HistoryView
 from api.schemas.tickets import (
     Author,
+    CallView,
     CommentOrder,
     CommentView,
     NewComment,
@@ -164,7 +165,9 @@ def comment_view(row: Mapping[str, Any]) -> CommentView:
     """A comment's row as its readers see it."""
     author = Author(id=row["author_id"], name=row["author_name"], role=row["author_role"])
     at = row["created_at"]
-    shown = {name: row[name] for name in ("id", "ticket_id", "body", "internal")}
+    shown = {name: row[name] for name in ("id", "ticket_id", "body", "internal", "channel", "automatic", "quoted")}
+    called = row["call_direction"] is not None
+    shown["call"] = CallView(direction=row["call_direction"], seconds=row["call_seconds"]) if called else None
     return CommentView.model_validate(
         shown | {"author": author, "created_at": at, "updated_at": at, "version": 1}, by_name=True
     )

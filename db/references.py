@@ -12,6 +12,7 @@ select distinct r.field from unnest(:fields, :kinds, :ids) r(field, kind, id)
 where not case r.kind
   when 'colleague' then exists (select from users u where u.id = r.id and u.role <> 'CUSTOMER' and u.active)
   when 'team' then exists (select from teams t where t.id = r.id)
+  when 'mailbox' then exists (select from mailboxes b where b.id = r.id)
   when 'policy' then false
   else exists (select from customer_accounts a where a.id = r.id)
 end
@@ -24,7 +25,7 @@ order by r.field
 References = Mapping[tuple[str, str], Sequence[UUID] | UUID | None]
 """(field, kind) → the id or the ids that it holds.
 
-A kind is `colleague` (active staff), `team`, `account`, or `policy` (of on-call; there are none yet).
+A kind is `colleague` (active staff), `team`, `account`, `mailbox`, or `policy` (of on-call; there are none yet).
 """
 
 

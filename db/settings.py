@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.identity import tenants
 
-NAMES: Final = ("name", "remind_after_minutes", "resolve_after_minutes", "reopen_grace_minutes")
+TIMED: Final = frozenset({"remind_after_minutes", "resolve_after_minutes", "reopen_grace_minutes"})
+"""Settings that open promises are derived from."""
 
 SETTINGS: Final = select(tenants).where(
     tenants.c.id == func.nullif(func.current_setting("summit.tenant", True), "").cast(tenants.c.id.type)
@@ -39,5 +40,5 @@ async def change_settings(connection: AsyncConnection, before: Mapping[str, Any]
         .where(tenants.c.id == before["id"])
         .values(**moved, version=tenants.c.version + 1, updated_at=func.now())
     )
-    if moved.keys() - {"name"}:
+    if moved.keys() & TIMED:
         await connection.execute(DERIVE_AGAIN)

@@ -117,3 +117,9 @@ class CreateTeam(Body):
     name: Annotated[Line, Field(examples=["Platform"])]
     lead_id: UUID | None = None
     member_ids: Annotated[Ids, Field(default_factory=list)]
+
+
+class Availability(Body):
+    """Whether somebody takes tickets from the queues of their teams."""
+
+    available: StrictBool

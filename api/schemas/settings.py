@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from api.schemas.common import Body, Line, Resource
 
@@ -17,7 +17,9 @@ class SettingsView(Resource):
     """How the desk keeps its tickets moving.
 
     A customer who is waited for is reminded after `remindAfterMinutes`; `resolveAfterMinutes` later the ticket is resolved. A
-    resolved ticket closes after `reopenGraceMinutes`. 0 switches reminding or resolving off, and closes at once.
+    resolved ticket closes after `reopenGraceMinutes`. 0 switches reminding or resolving off, and closes at once. With `acknowledge`
+    customers who write a mail or ask on the portal are told at once that it has come. With `mergeReopens` a resolved ticket is
+    reopened when one is merged into it whose customer waits for an answer.
     """
 
     slug: str
@@ -25,6 +27,8 @@ class SettingsView(Resource):
     remind_after_minutes: int = Field(examples=[4320])
     resolve_after_minutes: int = Field(examples=[10080])
     reopen_grace_minutes: int = Field(examples=[10080])
+    acknowledge: bool
+    merge_reopens: bool
 
 
 class SettingsPatch(Body):
@@ -34,3 +38,5 @@ class SettingsPatch(Body):
     remind_after_minutes: Minutes = UNSET
     resolve_after_minutes: Minutes = UNSET
     reopen_grace_minutes: Minutes = UNSET
+    acknowledge: StrictBool = UNSET
+    merge_reopens: StrictBool = UNSET

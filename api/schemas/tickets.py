@@ -23,7 +23,7 @@ from api.schemas.common import (
     storable,
 )
 from domain.customers import ContactChannel, Tier
-from domain.tickets.model import Priority, Severity, Status
+from domain.tickets.model import Direction, LinkKind, Method, Priority, Severity, Status
 from domain.tickets.standing import SlaState
 
 Subject = Annotated[
@@ -43,6 +43,9 @@ def unique(tags: list[str]) -> list[str]:
 
 
 Tags = Annotated[list[Word], Field(max_length=50), AfterValidator(unique)]
+
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+"""A language as in BCP 47: `de`, `pt-BR`."""
 
 UNSET: Any = None
 """The default of a field that may be left out and may not be null."""
@@ -81,6 +84,8 @@ class NewTicket(Body):
     fields: JsonObject = {}
     assignee_id: UUID | None = None
     team_id: UUID | None = None
+    language: Language | None = None
+    cc: Annotated[list[Email], Field(max_length=20)] = []
 
 
 class TicketPatch(Body):
@@ -99,6 +104,7 @@ class TicketPatch(Body):
     team_id: UUID | None = None
     tags: Tags = UNSET
     fields: JsonObject = UNSET
+    language: Language | None = None
     reason: Reason = UNSET
 
 
@@ -125,6 +131,84 @@ class NewComment(Body):
         if reason is None and info.data.get("occurred_at") is not None:
             raise PydanticCustomError("missing", "must say why, when occurredAt is given")
         return reason
+
+
+class NewCall(Body):
+    """A call with the customer, logged: a call of some seconds is contact, and counts as an answer; its notes are the staff's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"direction": "INBOUND", "seconds": 340, "notes": "Walked through the set-up."}]
+        }
+    )
+
+    tenant_id: OwnTenant | None = None
+    direction: Direction
+    seconds: Annotated[int, Field(ge=0, le=86_400, strict=True, description="0 is a call that was missed.")]
+    notes: Description
+    status: Status | None = None
+
+
+class MergeBody(Body):
+    """The ticket in which the conversation goes on."""
+
+    into_id: UUID
+    reason: Reason | None = None
+
+
+class LinkBody(Body):
+    """What to link the ticket with."""
+
+    type: LinkKind
+    target_id: UUID
+
+
+class WatcherBody(Body):
+    """A colleague who is to hear what happens on the ticket."""
+
+    user_id: UUID
+
+
+class CopyBody(Body):
+    """An address that is to hear what the customer is told, and may answer."""
+
+    email: Email
+
+
+class TypingBody(Body):
+    """Somebody is writing; with `internal` a note, of which only the staff hear."""
+
+    internal: StrictBool = False
+
+
+class LinkView(View):
+    """A link as a ticket keeps it."""
+
+    type: LinkKind
+    target_id: UUID
+
+
+class LinkedView(LinkView):
+    """A link with what is at its other end; `outgoing` ones are the ticket's own."""
+
+    outgoing: bool
+    number: str | None = Field(examples=["SUP-1042"])
+    subject: str | None
+    status: Status | None
+
+
+class LinksView(View):
+    """All links of a ticket, from both ends."""
+
+    data: list[LinkedView]
+
+
+class RouteView(View):
+    """How a rule sent the ticket to its team; it waits in the team's queue while it has no assignee."""
+
+    rule_id: UUID
+    method: Method
+    skills: list[str]
 
 
 class SlaStanding(View):
@@ -156,6 +240,14 @@ class TicketView(Resource):
     assignee_id: UUID | None
     team_id: UUID | None
     follow_up_of: UUID | None
+    merged_into: UUID | None
+    external_ref: str | None = Field(description="Its id on the desk that it was imported from.")
+    mailbox_id: UUID | None
+    language: str | None
+    cc: list[str]
+    watchers: list[UUID] = Field(description="Colleagues who are told; customers see none.")
+    links: list[LinkView]
+    route: RouteView | None = Field(description="Only the staff see it.")
     first_response_at: datetime | None
     resolved_at: datetime | None
     closed_at: datetime | None
@@ -172,13 +264,28 @@ class Author(View):
     role: str
 
 
+class CallView(View):
+    """A call that was logged."""
+
+    direction: Direction
+    seconds: int
+
+
 class CommentView(Resource):
-    """A comment. On a final ticket a customer's comment opens a follow-up: `ticketId` is then the new ticket's."""
+    """A comment. On a final ticket a customer's comment opens a follow-up: `ticketId` is then the new ticket's.
+
+    On a ticket that was merged it lands on the other one. `quoted` is what a mail quoted, folded away; `automatic` was written
+    by a machine.
+    """
 
     ticket_id: UUID
     author: Author
     body: str
     internal: bool
+    channel: ContactChannel | None = Field(description="How it came, where that is not the ticket's own channel.")
+    automatic: bool
+    quoted: str | None
+    call: CallView | None
 
 
 class CommentOrder(StrEnum):

@@ -36,7 +36,7 @@ def read_token(token: str | None, key: bytes) -> UUID | None:
         return None
     try:
         raw = b32decode(token.upper() + "=" * (-len(token) % 8))
-    except Error:
+    except (Error, ValueError):
         return None
     if len(raw) != ID_BYTES + SIGNATURE_BYTES:
         return None

@@ -152,7 +152,9 @@ def take_in(command: CreateTicket, actor: Actor, around: Surroundings) -> None:
         return
     if command.customer_email.lower() != actor.email.lower() and command.follow_up_of is None:
         raise Forbidden("Customers can only ask in their own name.")
-    chosen = [name for name in ("sla_tier", "assignee_id", "team_id") if getattr(command, name) is not None]
+    # A mailbox has a team; whoever writes to it has not chosen that.
+    names = ("sla_tier", "assignee_id") if command.mailbox_id else ("sla_tier", "assignee_id", "team_id")
+    chosen = [name for name in names if getattr(command, name) is not None]
     if chosen:
         raise Forbidden("Customers cannot choose the tier, the assignee or the team.")
     tier = around.account_tier or Tier.BASIC

@@ -1,5 +1,7 @@
 """Two tickets about one thing: one is closed into the other, which takes over what its customer still waits for."""
 
+from datetime import datetime
+
 from domain.process import Channel, Conflict, Forbidden, Invalid, NotFound
 from domain.sla import clocks
 from domain.sla.clocks import ClockKind, counting
@@ -89,3 +91,23 @@ def take_over_wait(draft: Draft, command: Absorb, before: Ticket) -> None:
             return
         draft.put(clocks.cancel(last, at, terms.tables))
     owe(draft, terms, ClockKind.NEXT_RESPONSE, asked[0])
+
+
+def wait_of(source: Ticket) -> tuple[datetime, ...]:
+    """Since when the customer of a ticket waits for an answer: one that was never answered, since it was opened."""
+    asked = source.unanswered
+    if source.first_response_at is None and source.resolved_at is None:
+        return (source.created_at, *asked[: MOST_UNANSWERED - 1])
+    return asked
+
+
+def left_behind(source: Ticket, target: Ticket) -> Absorb:
+    """What a merged ticket leaves to the other. Its customer hears the answers there, if both are of one account or of none."""
+    together = source.account_id == target.account_id
+    return Absorb(
+        source_id=source.id,
+        source_number=source.number,
+        unanswered=wait_of(source),
+        cc=(source.customer_email.lower(), *source.cc) if together else (),
+        watchers=source.watchers,
+    )

@@ -68,6 +68,7 @@ def test_every_field_that_is_patched_alone_moves_the_version_by_one() -> None:
         "team_id": SOMEBODY,
         "tags": ("vip",),
         "fields": {"order": 7},
+        "language": "de",
     }
     assert other.keys() == set(PATCHED)
     for name, value in other.items():

@@ -44,6 +44,11 @@ FACTS: dict[str, dict[str, Any]] = {
     "escalated": {"rule": "75 % to the lead"},
     "page": {"rule": "PREMIUM SEV1"},
     "credit_proposed": {"clock": "RESOLUTION", "amount": "950.00", "currency": "USD", "overrunMinutes": 30},
+    "ticket_received": {"open": False, "opens": "2026-03-02 09:00 UTC", "responds": "2026-03-02 17:00 UTC"},
+    "ticket_merged": {"targetNumber": 7},
+    "ticket_absorbed": {"sourceNumber": 8},
+    "ticket_watched": COMMENT,
+    "mentioned": COMMENT,
     "invitation": PASSWORD,
     "password_reset": PASSWORD,
     "digest": {"count": 2, "lines": ["[SUP-1] a", "[SUP-2] b"]},
@@ -56,6 +61,9 @@ SAID = {
     "escalated": 'by the rule "75 % to the lead"',
     "invitation": "Choose a password: https://x.example/set-password#t",
     "digest": "- [SUP-1] a",
+    "ticket_received": "closed at the moment and opens again 2026-03-02 09:00 UTC",
+    "ticket_merged": "SUP-7",
+    "ticket_absorbed": "SUP-8 was closed as one with",
 }
 
 

@@ -1,0 +1,100 @@
+"""What a merge leaves to be done at the other ticket: at once, and again by a job, should this process die in between."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.errors import Refused, Unavailable
+from api.processes import Broken, Finished, Kind, Processes
+from db.engine import tenant_transaction
+from db.processes import standing
+from domain.identity import Actor
+from domain.ids import command_id
+from domain.jobs import Failure, Job, Page
+from domain.process import NotFound
+from domain.protocol import Message
+from domain.tickets.merging import left_behind
+from domain.tickets.model import Ticket
+
+ABSORB: Final = "ABSORB"
+"""As `db/projections/tickets.py` names the job that a merge leaves behind."""
+
+MOST_HOPS: Final = 64
+"""No chain of merges is longer: a ticket that was merged is never merged into."""
+
+
+@dataclass(frozen=True)
+class Merging:
+    """Hands the wait and the listeners of merged tickets on."""
+
+    kind: Kind
+    processes: Processes
+    engine: AsyncEngine
+
+    async def soon(self, tenant_id: UUID, source_id: UUID, author: Actor) -> None:
+        """Hand on at once; what is away now the job makes up for."""
+        with suppress(Unavailable, Broken):
+            await self.hand_on(tenant_id, source_id, author)
+
+    async def absorb(self, job: Job) -> AsyncIterator[Page]:
+        """The job that every merge leaves behind."""
+        refused = await self.hand_on(job.tenant_id, UUID(str(job.input["source"])), job.author)
+        yield Page(done=1, total=1, failures=(refused,) if refused else ())
+
+    async def hand_on(self, tenant_id: UUID, source_id: UUID, author: Actor) -> Failure | None:
+        """Tell the ticket at the end of the chain what the source leaves; one that is over needs nothing any more."""
+        source = await self.ticket(tenant_id, source_id)
+        if source is None or source.merged_into is None:
+            return None
+        last = await self.end_of(tenant_id, source)
+        if last is None:
+            return None
+        command = left_behind(source, last)
+        message = Message[Any](
+            tenant_id=tenant_id,
+            command=command,
+            command_id=command_id(tenant_id, str(author.id), ABSORB, last.id, str(source_id)),
+            fingerprint=str(source_id),
+            actor=author,
+        )
+        try:
+            await self.processes.update(self.kind, last.id, "absorb", message)
+        except (Finished, NotFound):
+            return None
+        except Refused as refused:
+            return Failure(id=str(last.id), detail=refused.record.detail)
+        return None
+
+    async def end_of(self, tenant_id: UUID, source: Ticket) -> Ticket | None:
+        """The ticket at which a merged ticket's conversation goes on; None when that cannot be found."""
+        found, hops = source, 0
+        while found.merged_into is not None and hops < MOST_HOPS:
+            following = await self.ticket(tenant_id, found.merged_into)
+            if following is None:
+                return None
+            found, hops = following, hops + 1
+        return found
+
+    async def last_hop(self, tenant_id: UUID, source: Ticket) -> tuple[UUID, UUID] | None:
+        """Where a reply on a merged ticket lands, and the ticket through which it comes there."""
+        through = source
+        for _ in range(MOST_HOPS):
+            if through.merged_into is None:
+                return None
+            following = await self.ticket(tenant_id, through.merged_into)
+            if following is None:
+                return None
+            if following.merged_into is None:
+                return following.id, through.id
+            through = following
+        return None
+
+    async def ticket(self, tenant_id: UUID, ticket_id: UUID) -> Ticket | None:
+        """A ticket as its last decision left it."""
+        async with tenant_transaction(self.engine, tenant_id) as connection:
+            found = await standing(connection, self.kind.name, ticket_id)
+        return Ticket.model_validate(found.snapshot.state) if found and found.snapshot.state else None

@@ -1,0 +1,88 @@
+"""Draining queues: as room comes free in a team, the tickets that wait in it get somebody, the oldest first."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.desk import TICKET
+from api.errors import Refused
+from api.processes import Finished, Processes
+from db.engine import tenant_transaction
+from db.routing import next_waiting, room_of
+from domain.identity import SYSTEM
+from domain.ids import command_id
+from domain.jobs import Job, Page
+from domain.process import NotFound
+from domain.protocol import Message
+from domain.tickets.model import Assign
+
+log = structlog.get_logger(__name__)
+
+DRAIN: Final = "DRAIN"
+"""As `db/routing.py` names the job that a decision asks for where room has come free."""
+
+AT_A_TIME: Final = 25
+SWEEP_SECONDS: Final = 15.0
+"""How often queues are looked at without a cause: agents come and go without a decision on any ticket."""
+
+SWEEP: Final = text("select queue_drains(cast(:author as jsonb))")
+
+
+@dataclass(frozen=True)
+class Queues:
+    """Runs the jobs, and asks for those that nobody has asked for."""
+
+    engine: AsyncEngine
+    processes: Processes
+
+    async def drain(self, job: Job) -> AsyncIterator[Page]:
+        """Give the team's waiting tickets away one after another, while anybody has room."""
+        team, done = UUID(str(job.input["team"])), job.done
+        after = place(job.cursor)
+        while True:
+            async with tenant_transaction(self.engine, job.tenant_id) as session:
+                room = await room_of(session, team)
+                line = await next_waiting(session, team, after, min(room, AT_A_TIME)) if room else ()
+            if not line:
+                return
+            for ticket, created_at in line:
+                await self._assign(job, ticket)
+                after = created_at, ticket
+                done += 1
+            yield Page(done=done, cursor=[line[-1][1].isoformat(), str(line[-1][0])])
+
+    async def _assign(self, job: Job, ticket: UUID) -> None:
+        message = Message[Any](
+            tenant_id=job.tenant_id,
+            command=Assign(),
+            command_id=command_id(job.tenant_id, "queue", DRAIN, ticket, str(job.id)),
+            fingerprint="",
+            actor=SYSTEM,
+        )
+        try:
+            await self.processes.update(TICKET, ticket, "assign", message)
+        except (Refused, Finished, NotFound):
+            return  # somebody has it meanwhile, or nobody has what it takes: the next in line may be easier to place
+
+    async def run(self) -> None:
+        """Look at all queues now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                async with self.engine.begin() as connection:
+                    await connection.execute(SWEEP, {"author": SYSTEM.model_dump_json()})
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("queues_hindered", error=type(error).__name__)
+
+
+def place(cursor: Any) -> tuple[datetime, UUID] | None:
+    """Where the page before ended."""
+    return (datetime.fromisoformat(cursor[0]), UUID(cursor[1])) if cursor else None

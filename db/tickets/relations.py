@@ -1,0 +1,37 @@
+"""Who and what tickets hang together with, as the API reads it."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# Addresses are compared as they are kept for signing in.
+COLLEAGUES: Final = text("""
+select u.id from users u
+where u.role <> 'CUSTOMER' and u.active
+  and (lower(u.email) = any(:names) or split_part(lower(u.email), '@', 1) = any(:names))
+""").bindparams(bindparam("names", type_=ARRAY(Text)))
+
+LINKS: Final = text("""
+select 'TICKET' as type, l.target_id, s.number, s.subject, s.status, true as outgoing
+from ticket_links l join support_tickets s on s.id = l.target_id where l.ticket_id = :ticket and l.type = 'TICKET'
+union all
+select l.type, l.target_id, null, null, null, true from ticket_links l where l.ticket_id = :ticket and l.type <> 'TICKET'
+union all
+select 'TICKET', l.ticket_id, s.number, s.subject, s.status, false
+from ticket_links l join support_tickets s on s.id = l.ticket_id where l.target_id = :ticket and l.type = 'TICKET'
+order by outgoing desc, type, target_id
+""").bindparams(bindparam("ticket", type_=Uuid))
+
+
+async def colleagues_called(connection: AsyncConnection, names: Sequence[str]) -> tuple[UUID, ...]:
+    """The active staff who are called so, by address or by the part of it before the @."""
+    found = await connection.execute(COLLEAGUES, {"names": list(names)})
+    return tuple(found.scalars())
+
+
+async def list_links(connection: AsyncConnection, ticket_id: UUID) -> Sequence[Any]:
+    """A ticket's links, from both ends: `outgoing` ones are its own."""
+    return (await connection.execute(LINKS, {"ticket": ticket_id})).mappings().all()
