@@ -138,6 +138,7 @@ def filters(query: TicketQuery) -> TicketFilters:
     return TicketFilters(
         q=query.q,
         any_of={name: values for name in names if (values := getattr(query, name))},
+        unassigned=query.unassigned,
         tags=query.tag,
         customer_email=query.customer_email,
         sla_states=query.sla_state,

@@ -312,6 +312,9 @@ class TicketQuery(Body):
     category: list[Word] = []
     channel: list[ContactChannel] = []
     assignee_id: list[UUID] = []
+    unassigned: Annotated[
+        bool | None, Field(description="true: only tickets that nobody has; false: only those that somebody has.")
+    ] = None
     team_id: list[UUID] = []
     account_id: list[UUID] = []
     tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []

@@ -75,6 +75,7 @@ class TicketFilters:
 
     q: str | None = None
     any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unassigned: bool | None = None
     tags: Sequence[str] = ()
     customer_email: str | None = None
     sla_states: Sequence[SlaState] = ()
@@ -139,6 +140,8 @@ def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select
     for name, values in filters.any_of.items():
         column = support_tickets.c[name]
         query = query.where(column == values[0] if len(values) == 1 else column.in_(values))
+    if filters.unassigned is not None:
+        query = query.where(T.assignee_id.is_(None) if filters.unassigned else T.assignee_id.is_not(None))
     if filters.tags:
         tagged = select(ticket_tags.c.ticket_id).where(ticket_tags.c.tag.in_(filters.tags))
         query = query.where(T.id.in_(tagged))
