@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     smtp_tls: Literal["auto", "off", "starttls", "tls"] = Field(default="auto", validation_alias="SUMMIT_SMTP_TLS")
     mail_from: str = Field(default="support@summit.example", validation_alias="SUMMIT_MAIL_FROM")
     mail_dir: str = Field(default=".summit/mail", validation_alias="SUMMIT_MAIL_DIR", min_length=1)
+    files_dir: str = Field(default=".summit/files", validation_alias="SUMMIT_FILES_DIR", min_length=1)
+    max_file_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAX_FILE_BYTES", ge=1024)
     event_days: int = Field(default=7, validation_alias="SUMMIT_EVENT_DAYS", ge=1)
     auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
 
