@@ -63,36 +63,40 @@ async def list_routing_rules(
     return reply(page.page(rows, shown, SORT, keys))
 
 
-@router.get("/{rule_id}", response_model=RoutingRuleView, responses=refusals(NotFound))
-async def get_routing_rule(rule_id: UUID, agent: Agent, session: Session) -> Response:
+@router.get("/{routing_rule_id}", response_model=RoutingRuleView, responses=refusals(NotFound))
+async def get_routing_rule(routing_rule_id: UUID, agent: Agent, session: Session) -> Response:
     """One rule."""
-    view = shown(await rules.find_rule(session, rule_id))
+    view = shown(await rules.find_rule(session, routing_rule_id))
     return reply(view, version=view.version)
 
 
 @router.patch(
-    "/{rule_id}", response_model=RoutingRuleView, responses=refusals(UnknownReference, NameTaken, NotFound, Stale)
+    "/{routing_rule_id}",
+    response_model=RoutingRuleView,
+    responses=refusals(UnknownReference, NameTaken, NotFound, Stale),
 )
 async def change_routing_rule(
-    rule_id: UUID, body: ChangeRoutingRule, lead: Lead, session: Session, accepted: IfMatch
+    routing_rule_id: UUID, body: ChangeRoutingRule, lead: Lead, session: Session, accepted: IfMatch
 ) -> Response:
     """Change a rule. Tickets that wait in its team's queue keep what it said when it sent them there."""
     await rules.move_revision(session)
-    before = existing(await rules.find_rule(session, rule_id, lock=True))
+    before = existing(await rules.find_rule(session, routing_rule_id, lock=True))
     fresh(before["version"], accepted)
     await refuse_unknown(session, named(body))
     await rules.change_rule(session, before, written(body))
-    view = shown(await rules.find_rule(session, rule_id))
+    view = shown(await rules.find_rule(session, routing_rule_id))
     return reply(view, version=view.version)
 
 
-@router.delete("/{rule_id}", status_code=204, response_class=Response, responses=refusals(NotFound, Stale))
-async def delete_routing_rule(rule_id: UUID, lead: Lead, session: Session, accepted: IfMatch) -> Response:
+@router.delete("/{routing_rule_id}", status_code=204, response_class=Response, responses=refusals(NotFound, Stale))
+async def delete_routing_rule(
+    routing_rule_id: UUID, lead: Lead, session: Session, accepted: IfMatch
+) -> Response:
     """Delete a rule."""
     await rules.move_revision(session)
-    before = existing(await rules.find_rule(session, rule_id, lock=True))
+    before = existing(await rules.find_rule(session, routing_rule_id, lock=True))
     fresh(before["version"], accepted)
-    await rules.delete_rule(session, rule_id)
+    await rules.delete_rule(session, routing_rule_id)
     return Response(status_code=204)
 
 

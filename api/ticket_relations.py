@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import Field
 from starlette.responses import Response
 
 from api.dependencies import Agent, App, IdempotencyKey, Session
@@ -37,7 +36,7 @@ REFUSED = refusals(Forbidden, NotFound, TicketFinal, Invalid, KeyReused)
 Address = Annotated[Email, Path(description="The address.")]
 PersonId = Annotated[UUID, Path(description="The colleague's id.")]
 TargetId = Annotated[UUID, Path(description="The id of what is at the other end.")]
-Kind = Annotated[LinkKind, Path(description="What is at the other end."), Field()]
+LinkType = Annotated[LinkKind, Path(description="What is at the other end.")]
 
 
 @router.post(
@@ -75,10 +74,12 @@ async def get_links(ticket_id: TicketId, agent: Agent, session: Session) -> Resp
     return reply(LinksView(data=views))
 
 
-@router.delete("/{ticket_id}/links/{kind}/{target_id}", response_model=TicketView, responses=REFUSED)
-async def unlink_ticket(ticket_id: TicketId, kind: Kind, target_id: TargetId, agent: Agent, app: App) -> Response:
+@router.delete("/{ticket_id}/links/{link_type}/{target_id}", response_model=TicketView, responses=REFUSED)
+async def unlink_ticket(
+    ticket_id: TicketId, link_type: LinkType, target_id: TargetId, agent: Agent, app: App
+) -> Response:
     """Take a link away; what is not linked stays so."""
-    command = Relate(link=Link(type=kind, target_id=target_id), remove=True)
+    command = Relate(link=Link(type=link_type, target_id=target_id), remove=True)
     ticket = await app.desk.relate(ticket_id, command, agent, None, "DELETE links")
     return reply(ticket, version=ticket.version)
 

@@ -16,7 +16,7 @@ from api.routing import Area
 from api.schemas.sla.clocks import Adjustment, ClockSegmentView, ClocksView, ClockView, DeedView
 from api.tickets import TicketId, found
 from db.engine import tenant_transaction
-from db.sla.clocks import clocks_of, deeds_on, home_zone
+from db.sla.clocks import clocks_of, deeds_on, home_zone, is_merged
 from db.tickets.reads import find_ticket
 from domain.process import KeyReused, NotFound
 from domain.sla.clocks import Clock, ClockKind, Timetables
@@ -76,22 +76,31 @@ async def anew(app: App, lead: Caller, ticket_id: UUID) -> Response:
 async def explained(session: AsyncConnection, policies: Policies, reader: Caller, ticket_id: UUID) -> ClocksView:
     """Every clock of a ticket as it stands now. Why somebody adjusted it is the desk's own."""
     policy = await policies.of(session, reader.tenant_id)
-    home = await home_zone(session, ticket_id)
+    home, merged = await home_zone(session, ticket_id), await is_merged(session, ticket_id)
     clocks = await clocks_of(session, ticket_id)
     deeds = await deeds_on(session, ticket_id) if reader.actor.staff else []
     tables, now = policy.timetables(home, holidays_or_none), datetime.now(UTC)
     return ClocksView(
-        clocks=[view(clock, policy, tables, home, deeds_of(clock, clocks, deeds), now) for clock in clocks]
+        clocks=[
+            view(clock, policy, tables, home, deeds_of(clock, clocks, deeds), now, merged=merged) for clock in clocks
+        ]
     )
 
 
 def view(
-    clock: Clock, policy: SlaPolicy, tables: Timetables, home: str, deeds: Sequence[Deed], now: datetime
+    clock: Clock,
+    policy: SlaPolicy,
+    tables: Timetables,
+    home: str,
+    deeds: Sequence[Deed],
+    now: datetime,
+    *,
+    merged: bool,
 ) -> ClockView:
     """One clock with its explanation, and what was done to it by hand."""
     calendar = policy.calendar(clock.target.calendar_id)
     name = calendar.name if calendar else str(clock.target.calendar_id)
-    told = explain(clock, tables, name, now)
+    told = explain(clock, tables, name, now, merged=merged)
     same = {each: getattr(clock, each) for each in ClockView.model_fields if hasattr(clock, each)}
     return ClockView(
         **same,

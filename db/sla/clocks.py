@@ -17,6 +17,8 @@ _ticket = bindparam("ticket", type_=Uuid)
 _kinds = case({kind.value: place for place, kind in enumerate(ClockKind)}, value=sla_clocks.c.kind)
 
 CLOCKS: Final = select(sla_clocks).where(sla_clocks.c.ticket_id == _ticket).order_by(_kinds, sla_clocks.c.cycle)
+MERGED: Final = select(support_tickets.c.merged_into.is_not(None)).where(support_tickets.c.id == _ticket)
+
 ZONE: Final = (
     select(func.coalesce(customer_accounts.c.time_zone, "UTC"))
     .select_from(support_tickets.outerjoin(customer_accounts, customer_accounts.c.id == support_tickets.c.account_id))
@@ -55,6 +57,11 @@ async def home_zone(connection: AsyncConnection, ticket_id: UUID) -> str:
     """The time zone of the ticket's account."""
     found: str = (await connection.execute(ZONE, {"ticket": ticket_id})).scalar_one()
     return found
+
+
+async def is_merged(connection: AsyncConnection, ticket_id: UUID) -> bool:
+    """Whether the ticket went on in another one."""
+    return bool((await connection.execute(MERGED, {"ticket": ticket_id})).scalar_one())
 
 
 async def deeds_on(connection: AsyncConnection, ticket_id: UUID) -> list[Deed]:

@@ -20,13 +20,13 @@ class Explanation(NamedTuple):
     text: str
 
 
-def explain(clock: Clock, tables: Timetables, calendar: str, now: datetime) -> Explanation:
-    """The clock as it stands at `now`, on a calendar of this name."""
+def explain(clock: Clock, tables: Timetables, calendar: str, now: datetime, *, merged: bool = False) -> Explanation:
+    """The clock as it stands at `now`, on a calendar of this name; `merged` says that its ticket went on in another."""
     used = elapsed(clock, max(now, clock.running_since or now), tables)
     left = max(clock.target.duration - used, NO_TIME)
     newest = deque(segments(_joined(stretches(clock, tables, now))), MOST_SEGMENTS)
     outside = not tables[clock.target.calendar_id].is_open(clock.started_at)
-    return Explanation(used, left, list(newest), outside, "".join(sentence(clock, calendar, used, left)))
+    return Explanation(used, left, list(newest), outside, "".join(sentence(clock, calendar, used, left, merged=merged)))
 
 
 def stretches(clock: Clock, tables: Timetables, now: datetime) -> Iterator[Stretch]:
@@ -55,7 +55,7 @@ def _joined(parts: Iterator[Stretch]) -> Iterator[Stretch]:
         yield alike[0]._replace(until=alike[-1].until)
 
 
-def sentence(clock: Clock, calendar: str, used: timedelta, left: timedelta) -> Iterator[str]:
+def sentence(clock: Clock, calendar: str, used: timedelta, left: timedelta, *, merged: bool) -> Iterator[str]:
     """Why the clock stands as it does, in words."""
     yield f"{spelled(clock.target.duration)} of “{calendar}” from {clock.started_at:%Y-%m-%d %H:%M:%S} UTC on"
     yield f", {spelled(used)} used"
@@ -70,7 +70,8 @@ def sentence(clock: Clock, calendar: str, used: timedelta, left: timedelta) -> I
     elif clock.met_at:
         yield f"; met {clock.met_at:%Y-%m-%d %H:%M:%S} UTC with {spelled(left)} left"
     elif clock.ended_at:
-        yield f"; {'waived' if clock.waived else 'cancelled'} {clock.ended_at:%Y-%m-%d %H:%M:%S} UTC"
+        how = "waived" if clock.waived else "cancelled because the ticket was merged" if merged else "cancelled"
+        yield f"; {how} {clock.ended_at:%Y-%m-%d %H:%M:%S} UTC"
     yield "."
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -32,6 +33,16 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
         ("POST", f"/api/tickets/{{ticket_id}}/sla/{{kind}}/{verb}"): {"reason": "Mine now"}
         for verb in ("pause", "resume", "waive")
     },
+    ("POST", "/api/tickets/{ticket_id}/merge"): {"intoId": str(UUID(int=9))},
+    ("POST", "/api/tickets/{ticket_id}/links"): {"type": "TICKET", "targetId": str(UUID(int=9))},
+    ("DELETE", "/api/tickets/{ticket_id}/links/{link_type}/{target_id}"): {},
+    ("POST", "/api/tickets/{ticket_id}/watchers"): {"userId": some_id()},
+    ("DELETE", "/api/tickets/{ticket_id}/watchers/{user_id}"): {},
+    ("POST", "/api/tickets/{ticket_id}/cc"): {"email": "boss@shop.example"},
+    ("DELETE", "/api/tickets/{ticket_id}/cc/{email}"): {},
+    ("POST", "/api/tickets/{ticket_id}/calls"): {"direction": "INBOUND", "seconds": 1, "notes": "Mine now"},
+    ("PATCH", "/api/routing-rules/{routing_rule_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/routing-rules/{routing_rule_id}"): {},
     ("POST", "/api/sla/definitions/{definition_id}/reapply"): {},
     ("POST", "/api/sla/breaches/{breach_id}/acknowledge"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/waive"): {"reason": "Mine now"},
@@ -57,7 +68,7 @@ REFUSALS: Final = [
 
 def at(path: str, things: dict[str, str]) -> str:
     """The path with ids in it; an unknown parameter is an error, so that a new kind of thing is added here."""
-    return path.format(kind="RESOLUTION", **things)
+    return path.format(kind="RESOLUTION", link_type="TICKET", email="boss@shop.example", **things)
 
 
 RECORDS: Final = {
@@ -67,7 +78,7 @@ RECORDS: Final = {
 }
 """Things that every tenant begins with, and where they are listed."""
 
-MORE: Final = ("breach_id", "job_id", "notification_id", "webhook_id", "delivery_id")
+MORE: Final = ("target_id", "routing_rule_id", "breach_id", "job_id", "notification_id", "webhook_id", "delivery_id")
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *MORE, *RECORDS)}
 
@@ -84,10 +95,18 @@ async def theirs(api: Front) -> dict[str, str]:
         "team_id": str(api.seed.teams["Engineering"]),
         "account_id": str(api.seed.accounts[Tier.ENTERPRISE]),
         "ticket_id": (await api.created("agent", "/api/tickets", ticket))["id"],
+        "target_id": (await api.created("agent", "/api/tickets", ticket))["id"],
+        "routing_rule_id": (await api.created("lead", "/api/routing-rules", a_rule(api)))["id"],
         **{name: await first(api, path) for name, path in RECORDS.items()},
         **of_the_past(api),
         **await posted(api, "admin"),
     }
+
+
+def a_rule(api: Front) -> dict[str, Any]:
+    """A routing rule that no ticket meets."""
+    team = str(api.seed.teams["Engineering"])
+    return {"name": f"Rule {uuid4()}", "teamId": team, "condition": {"tags": ["of no ticket"]}}
 
 
 async def first(api: Front, path: str) -> str:

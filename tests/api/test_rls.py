@@ -18,6 +18,7 @@ TABLES = sorted(METADATA.tables)
 FRAMEWORKS_OWN = {"alembic_version"}
 EXEMPT = {
     "login_candidates",
+    "queue_drains",
     "public_tenant",
     "search_tickets",
     "confirm_processes",

@@ -1,7 +1,8 @@
 """A help desk behind its API: tickets with keyword defaults, walks through lists, and counts of what stands."""
 
+import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,3 +116,10 @@ def path(ticket: Mapping[str, Any]) -> str:
 def fresh() -> str:
     """A word that no other test uses: a tag, a key."""
     return uuid.uuid4().hex
+
+
+async def eventually(seconds: float, holds: Callable[[], Awaitable[bool]]) -> None:
+    """Until something holds that others bring about."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - it happens in a database
+            await asyncio.sleep(0.1)

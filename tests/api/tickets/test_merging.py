@@ -1,0 +1,135 @@
+"""Merging over HTTP: D14, D15 and D17 of the reference on the real stack."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.api.front import places, problem, some_id
+from tests.api.tickets.office import Office, eventually, fresh, path
+
+
+async def merged(office: Office, source: dict[str, Any], into: dict[str, Any], **headers: str) -> dict[str, Any]:
+    """The source after the merge."""
+    response = await office.call("agent", "POST", path(source) + "/merge", json={"intoId": into["id"]}, headers=headers)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def test_the_source_is_closed_and_says_where_it_went_on(office: Office) -> None:
+    source, target = await office.opened(), await office.opened()
+    after = await merged(office, source, target)
+    assert (after["status"], after["mergedInto"], after["allowedTransitions"]) == ("CLOSED", target["id"], [])
+    assert (await office.read(source))["mergedInto"] == target["id"]
+
+
+async def test_d14_the_promises_of_the_source_end_and_say_that_it_was_merged(
+    office: Office,
+) -> None:
+    tag = fresh()
+    source, target = await office.opened(tags=[tag]), await office.opened()
+    await merged(office, source, target)
+    clocks = (await office.call("agent", "GET", path(source) + "/sla")).json()["clocks"]
+    assert {clock["state"] for clock in clocks} == {"CANCELLED"}
+    assert all("merged" in clock["explanation"] for clock in clocks)
+    assert await office.found(tag=tag, slaState=["ok", "breached", "paused", "at_risk"]) == []
+
+
+async def test_the_target_takes_over_the_customers_wait_and_hears_of_it(office: Office) -> None:
+    target = await office.opened(assigneeId=str(office.front.seed.users["agent"]))
+    await office.commented(target)  # answered: from now on only an open question makes somebody wait
+    source = await office.opened("customer", channel="PORTAL")
+    await merged(office, source, target)
+    [(state,)] = await office.rows(
+        "select snapshot -> 'state' from ticket_history where process_id = %s order by revision desc limit 1",
+        target["id"],
+    )
+    assert state["merged_from"] == [source["id"]]
+    assert len(state["unanswered"]) == 1
+
+
+async def test_d15_nothing_is_merged_into_a_closed_ticket(office: Office) -> None:
+    source, target = await office.opened(), await office.opened()
+    for status in ("RESOLVED", "CLOSED"):
+        await office.patched(target, status=status)
+    response = await office.call("agent", "POST", path(source) + "/merge", json={"intoId": target["id"]})
+    problem(response, 409, "merge-target-final")
+    assert (await office.read(source))["status"] == "NEW"
+
+
+async def test_d15_a_wait_reopens_a_resolved_target(office: Office) -> None:
+    source, target = await office.opened(), await office.opened()
+    await office.patched(target, status="RESOLVED")
+    await merged(office, source, target)
+    assert (await office.read(target))["status"] == "OPEN"
+
+
+async def test_d17_of_two_merges_that_cross_each_other_one_wins(office: Office) -> None:
+    for _ in range(5):
+        one, other = await office.opened(), await office.opened()
+        answers = await asyncio.gather(
+            *(
+                office.call("agent", "POST", path(a) + "/merge", json={"intoId": b["id"]})
+                for a, b in ((one, other), (other, one))
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        stands = {(await office.read(ticket))["status"] for ticket in (one, other)}
+        assert "CLOSED" in stands
+        assert len(stands) == 2
+
+
+async def test_d17_what_cannot_be_merged_says_why(office: Office) -> None:
+    one, other, third = await office.opened(), await office.opened(), await office.opened()
+    await merged(office, one, other)
+
+    async def tried(source: dict[str, Any], into: Any, who: str = "agent") -> Any:
+        return await office.call(who, "POST", path(source) + "/merge", json={"intoId": into})
+
+    problem(await tried(third, one["id"]), 409, "merge-target-final")
+    problem(await tried(one, third["id"]), 409, "ticket-final")
+    assert places(problem(await tried(third, third["id"]), 422, "invalid")) == {"/intoId"}
+    problem(await tried(third, some_id()), 404, "not-found")
+    foreign = await office.front.created(
+        "otherAdmin", "/api/tickets", {"customerEmail": "a@b.example", "subject": "S", "description": "D"}
+    )
+    problem(await tried(third, foreign["id"]), 404, "not-found")
+    problem(await tried(foreign, third["id"]), 404, "not-found")
+    problem(await tried(third, other["id"], "customer"), 403, "role-too-low")
+    assert (await office.read(third))["status"] == "NEW"
+
+
+async def test_a_repeat_under_the_same_key_gets_the_first_answer(office: Office) -> None:
+    source, target = await office.opened(), await office.opened()
+    key = fresh()
+    first = await merged(office, source, target, **{"Idempotency-Key": key})
+    assert await merged(office, source, target, **{"Idempotency-Key": key}) == first
+
+
+async def test_a_later_reply_to_the_source_lands_on_the_target_through_a_chain_too(office: Office) -> None:
+    first, second, third = [await office.opened("customer", channel="PORTAL") for _ in range(3)]
+    await merged(office, first, second)
+    await merged(office, second, third)
+    said = await office.commented(first, "customer", body="And one more thing")
+    assert said["ticketId"] == third["id"]
+    bodies = [each["body"] for each in await office.listed(url=path(third) + "/comments")]
+    assert bodies == ["And one more thing"]
+
+
+async def test_a_merge_whose_api_died_is_made_whole_by_its_job(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = office.front.app.state.services.desk
+
+    async def died(*_: Any) -> None:
+        """The process ended between the source's decision and the target's."""
+
+    monkeypatch.setattr(type(desk.merging), "soon", died)
+    source, target = await office.opened(), await office.opened()
+    await office.patched(target, status="RESOLVED")
+    await merged(office, source, target)
+    await eventually(20, lambda: reopened(office, target))
+
+
+async def reopened(office: Office, ticket: dict[str, Any]) -> bool:
+    """Whether a ticket is open again."""
+    return (await office.read(ticket))["status"] == "OPEN"
