@@ -17,10 +17,11 @@ SUPPRESSING: Final = frozenset({"all", "autoreply", "oof"})
 def automatic(headers: Headers) -> str | None:
     """The header that says that a machine wrote this, for people to read; None for what a person wrote.
 
-    `Auto-Submitted: no` says that it was a person, whatever else is there.
+    `Auto-Submitted: no` says that it was a person, whatever else is there; and so does its absence in mail of Summit, which
+    asks for no answers of machines in each of its mails.
     """
     submitted = headers.word("auto-submitted")
-    if submitted == "no":
+    if submitted == "no" or (not submitted and headers.has("x-summit")):
         return None
     if submitted:
         return f"Auto-Submitted: {submitted[:40]}"
@@ -43,8 +44,3 @@ def shown(headers: Headers, name: str) -> str:
 def machine(address: str) -> bool:
     """Whether an address is one from which mail servers write."""
     return MACHINES.match(address) is not None
-
-
-def ours(headers: Headers) -> bool:
-    """Whether a mail says that Summit has sent it."""
-    return any(name.startswith("x-summit") for name, _ in headers.fields)

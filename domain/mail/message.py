@@ -10,7 +10,7 @@ from typing import Final
 from domain.mail.forwards import forwarded_from
 from domain.mail.headers import Headers, identifiers
 from domain.mail.html import html_text
-from domain.mail.machines import automatic, machine, ours
+from domain.mail.machines import automatic, machine
 from domain.mail.mime import Part, read_parts
 from domain.mail.people import Person, people
 from domain.mail.quotes import fold
@@ -49,7 +49,7 @@ class InboundMail:
     texts: tuple[Part, ...]
     dropped: int
     machine: str | None
-    ours: bool
+    origin: str | None
     bounce: Report | None
     forwarded: Person | None
     authentication: tuple[bytes, ...]
@@ -105,7 +105,7 @@ def read_mail(raw: bytes, sender: str | None = None) -> InboundMail:
         texts=tuple(content.shown),
         dropped=dropped,
         machine=why,
-        ours=ours(headers),
+        origin=headers.word("x-summit") if headers.has("x-summit") else None,
         bounce=read_report(root, raw) if bounced(root, first, return_path, why) else None,
         forwarded=forwarded_from(text, subject, letters, raw),
         authentication=tuple(headers.every("authentication-results")),

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from domain.mail.headers import Headers, decode_text, decode_words, one_line, parameters, read_headers, unbase64
+from domain.files import clean_name
+from domain.mail.headers import (
+    LONGEST_TEXT,
+    Headers,
+    decode_text,
+    decode_words,
+    one_line,
+    parameters,
+    read_headers,
+    unbase64,
+)
 
 DEEPEST: Final = 20
 """Parts within parts; what lies deeper is one file."""
@@ -14,10 +24,8 @@ DEEPEST: Final = 20
 MOST_PARTS: Final = 1_000
 """What comes after so many parts is left out; the mail itself is kept."""
 
-LONGEST_NAME: Final = 200
 TYPE: Final = re.compile(r"[!#$&^_.+a-z0-9-]{1,80}/[!#$&^_.+a-z0-9-]{1,80}")
 REST: Final = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
-UNNAMEABLE: Final = re.compile(r"[/\\:*?\"<>|\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def read_part(reading: Reading, start: int, end: int, depth: int, default: str) 
     if not TYPE.fullmatch(content_type):
         content_type = default
     disposition, more = parameters(headers.raw("content-disposition"))
-    named = file_name(more.get("filename") or given.get("name") or "")
+    named = decode_words((more.get("filename") or given.get("name") or "")[:LONGEST_TEXT])
     inner: tuple[Part, ...] = ()
     boundary = given.get("boundary", "")
     if content_type.startswith("multipart/") and boundary and depth < DEEPEST:
@@ -90,6 +98,7 @@ def read_part(reading: Reading, start: int, end: int, depth: int, default: str) 
         inner = tuple(read_inner(reading, body, end, boundary, depth, default))
     if content_type.startswith("multipart/") and not inner and depth < DEEPEST:
         content_type = "text/plain"  # it names no boundary that there is: what is there is text
+    named = clean_name(named) if named.strip() else ""
     return Part(number, headers, content_type, given, disposition, named, body, end, inner)
 
 
@@ -162,13 +171,3 @@ def unuuencode(body: bytes) -> bytes:
             except Error:
                 continue
     return bytes(content)
-
-
-def file_name(text: str) -> str:
-    """A name that no file system and no reader trips over: no folders, no control characters, none that turn the writing round."""
-    name = one_line(decode_words(text[: 8 * LONGEST_NAME])).replace("\\", "/").rpartition("/")[2]
-    name = UNNAMEABLE.sub("_", name).strip(" .")
-    if len(name) <= LONGEST_NAME:
-        return name
-    stem, dot, ending = name.rpartition(".")
-    return f"{stem[: LONGEST_NAME - 11]}.{ending}" if dot and len(ending) <= 10 else name[:LONGEST_NAME]

@@ -113,6 +113,9 @@ def test_d19_people_are_people(headers: str) -> None:
     assert read_mail(f"From: a@x.example\r\n{headers}\r\n\r\nHi".encode()).machine is None
 
 
-def test_our_own_mail_is_known_again() -> None:
-    assert read_mail(b"X-Summit-Ticket: 1\r\n\r\nHi").ours
-    assert not read_mail(b"X-Other: 1\r\n\r\nHi").ours
+def test_mail_of_a_desk_says_whose_it_is_and_whether_a_person_wrote_it() -> None:
+    answer = read_mail(b"X-Summit: globex\r\nX-Auto-Response-Suppress: OOF, AutoReply\r\n\r\nHi")
+    assert (answer.origin, answer.machine) == ("globex", None)
+    notice = read_mail(b"X-Summit: globex\r\nAuto-Submitted: auto-generated\r\n\r\nHi")
+    assert notice.machine is not None
+    assert read_mail(b"Subject: x\r\n\r\nHi").origin is None

@@ -23,7 +23,7 @@ HEADINGS = [
     "Summit <support@summit.example> 于2026年3月2日周一 10:00写道：",
     "-----Original Message-----",
     "-----Ursprüngliche Nachricht-----",
-    "________________________________\nFrom: Summit <support@summit.example>\nSent: Monday, March 2, 2026 10:00\nTo: Casey\nSubject: Re: Help",
+    "________________________________\nFrom: Summit <support@summit.example>\nSent: Monday, March 2\nTo: Casey\nSubject: Re: Help",
     "Von: Summit <support@summit.example>\nGesendet: Montag, 2. März 2026 10:00\nAn: Casey\nBetreff: AW: Hilfe",
     "*De:* Summit\n*Envoyé:* lundi 2 mars 2026\n*À:* Casey\n*Objet:* RE: Aide",
 ]
