@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import (
+    api_keys,
     attachments,
     breaches,
     compliance,
@@ -45,6 +46,7 @@ from api.job_kinds import job_kinds
 from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
+from api.oidc import portal as oidc_portal
 from api.queues import Queues
 from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
@@ -65,6 +67,8 @@ GRACE_SECONDS: Final = 1.0
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     system.router,
     identity.router,
+    oidc_portal.router,
+    api_keys.router,
     customers.router,
     tickets.router,
     attachments.router,
@@ -124,6 +128,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             services = make_services(settings, engine, client, metrics)
             app.state.services = services
             stack.push_async_callback(services.limits.close)
+            stack.push_async_callback(services.gate.close)
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
@@ -136,6 +141,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 refresher.run(),
                 services.live.run(),
                 FileUpkeep(engine, services.blobs).run(),
+                services.gate.keys.run(),
                 Queues(engine, services.processes).run(),
             ):
                 task = asyncio.create_task(loop)

@@ -11,10 +11,13 @@ from temporalio.client import Client
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import TICKET, Desk
+from api.gate import Gate
+from api.keyring import KeyRing
 from api.limits import Limits, make_limits
 from api.live import Live
 from api.merging import Merging
 from api.metrics import Metrics
+from api.oidc.people import make_members
 from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
@@ -34,7 +37,7 @@ class Services:
     engine: AsyncEngine
     temporal: Client
     metrics: Metrics
-    tokens: Tokens
+    gate: Gate
     directory: Directory
     passwords: Passwords
     limits: Limits
@@ -54,13 +57,14 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
     """Services as the settings want them. Needs a running loop."""
     confirmations = Confirmations(engine)
     processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
+    directory = Directory(engine)
     return Services(
         settings=settings,
         engine=engine,
         temporal=temporal,
         metrics=metrics,
-        tokens=Tokens(settings),
-        directory=Directory(engine),
+        gate=Gate(Tokens(settings), directory, KeyRing(engine), make_members(settings, engine, directory)),
+        directory=directory,
         passwords=Passwords(),
         limits=make_limits(settings),
         cursors=Cursors(derive_key(settings, "cursors")),

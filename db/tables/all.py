@@ -1,6 +1,7 @@
 """Every module of tables, imported, so that METADATA is whole; a new area adds itself here."""
 
 from db.tables import (
+    api_keys,
     attachments,
     customers,
     events,
@@ -21,6 +22,7 @@ from db.tables.metadata import METADATA
 
 __all__ = [
     "METADATA",
+    "api_keys",
     "attachments",
     "customers",
     "events",
