@@ -89,9 +89,7 @@ async def change_routing_rule(
 
 
 @router.delete("/{routing_rule_id}", status_code=204, response_class=Response, responses=refusals(NotFound, Stale))
-async def delete_routing_rule(
-    routing_rule_id: UUID, lead: Lead, session: Session, accepted: IfMatch
-) -> Response:
+async def delete_routing_rule(routing_rule_id: UUID, lead: Lead, session: Session, accepted: IfMatch) -> Response:
     """Delete a rule."""
     await rules.move_revision(session)
     before = existing(await rules.find_rule(session, routing_rule_id, lock=True))

@@ -76,7 +76,9 @@ class Smtp:
     tls: Literal["auto", "off", "starttls", "tls"] = "auto"
     ca_file: str | None = None
     free: list[Connection] = field(default_factory=list, init=False, repr=False)
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CONNECTIONS), init=False, repr=False)
+    places: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(MOST_CONNECTIONS), init=False, repr=False
+    )
 
     async def send(self, mail: Mail) -> int | None:
         """Deliver. A recipient whom the server will never take is undeliverable; whatever else fails is tried again."""
