@@ -62,17 +62,18 @@ LAST_MAIL_OF = "last_mail_of(ticket uuid, wanted text)"
 LAST_MAIL_OF_BODY = """
 returns table (answers text, topic text, known text[])
 language sql stable as $$
-    select l.ids[cardinality(l.ids)], l.subjects[cardinality(l.subjects)],
-        case when cardinality(a.ids) <= 20 then a.ids else a.ids[:10] || a.ids[cardinality(a.ids) - 9:] end
+    select a.theirs[cardinality(a.theirs)], a.subjects[cardinality(a.subjects)],
+        case when cardinality(a.ids) <= 20 then a.ids else a.ids[1 : 10] || a.ids[cardinality(a.ids) - 9 : cardinality(a.ids)] end
     from (
-        select array_agg(m.message_id order by m.at, m.id) as ids from mail_threads m where m.ticket_id = ticket
-    ) a, (
-        select array_agg(m.message_id order by m.at, m.id) as ids, array_agg(m.subject order by m.at, m.id) as subjects
-        from mail_threads m where m.ticket_id = ticket and m.address = wanted
-    ) l
+        select array_agg(m.message_id order by m.at, m.id) as ids,
+            array_agg(m.message_id order by m.at, m.id) filter (where m.address = wanted) as theirs,
+            array_agg(m.subject order by m.at, m.id) filter (where m.address = wanted) as subjects
+        from mail_threads m where m.ticket_id = ticket
+    ) a
     where a.ids is not null
 $$
 """
+"""What mail to an address about a ticket answers: the last that came from there, its subject, and the whole conversation."""
 
 
 def as_uuid(text: str) -> str:
