@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     smtp_user: str | None = Field(default=None, validation_alias="SUMMIT_SMTP_USER")
     smtp_password: SecretStr | None = Field(default=None, validation_alias="SUMMIT_SMTP_PASSWORD")
     smtp_tls: Literal["auto", "off", "starttls", "tls"] = Field(default="auto", validation_alias="SUMMIT_SMTP_TLS")
+    smtp_ca_file: str | None = Field(default=None, validation_alias="SUMMIT_SMTP_CA_FILE")
+    """Whom to trust beside the usual authorities, as a PEM file: for mail servers with a certificate of the house."""
     mail_from: str = Field(default="support@summit.example", validation_alias="SUMMIT_MAIL_FROM")
     mail_dir: str = Field(default=".summit/mail", validation_alias="SUMMIT_MAIL_DIR", min_length=1)
     files_dir: str = Field(default=".summit/files", validation_alias="SUMMIT_FILES_DIR", min_length=1)
@@ -153,6 +155,7 @@ class Settings(BaseSettings):
         "smtp_host",
         "smtp_user",
         "smtp_password",
+        "smtp_ca_file",
         "portal_url",
         "oidc_issuer",
         "oidc_audience",
