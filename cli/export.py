@@ -1,8 +1,10 @@
-"""`summit export`: all that a tenant owns, as one file of JSON lines per table."""
+"""`summit export`: all that a tenant owns, as one file of JSON lines per table, and its files by their checksums."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import UUID
 
 import psycopg
 import typer
@@ -10,13 +12,17 @@ from psycopg import sql
 from sqlalchemy import Table
 
 from db.tables.all import METADATA
-from runtime.settings import APP_ROLE, PostgresSettings
+from runtime.blobs import Blobs, FolderBlobs, Missing
+from runtime.settings import APP_ROLE, PostgresSettings, Settings
 
 TENANT: Final = "select id from public_tenant(%s, '')"
 SET_TENANT: Final = "select set_config('summit.tenant', %s, true)"
 ROWS: Final = "select row_to_json(t)::text from (select {columns} from {table} order by {key}) t"
+CHECKSUMS: Final = "select distinct sha256 from attachments order by 1"
 
-KEPT_BACK: Final = frozenset({"users.password_hash", "webhooks.secret", "password_tokens.hash", "api_keys.hash"})
+KEPT_BACK: Final = frozenset(
+    {"users.password_hash", "webhooks.secret", "password_tokens.hash", "api_keys.hash", "tenants.mail_key"}
+)
 """Columns that open doors."""
 WITHOUT: Final[Mapping[str, sql.SQL]] = {"notifications.payload": sql.SQL("payload - 'token' as payload")}
 """Columns of which a part opens doors."""
@@ -37,10 +43,34 @@ def export(
         if row is None:
             typer.echo("There is no such tenant.", err=True)
             raise typer.Exit(1)
-        connection.execute(SET_TENANT, (str(row[0]),))
+        tenant = row[0]
+        connection.execute(SET_TENANT, (str(tenant),))
         for table in METADATA.sorted_tables:
             if table.name not in PASSING:
                 typer.echo(f"{table.name}: {write(connection, table, directory / f'{table.name}.jsonl')}")
+        sums = [checksum for (checksum,) in connection.execute(CHECKSUMS)]
+    if sums:
+        (directory / "files").mkdir(exist_ok=True, mode=0o700)
+    missing = asyncio.run(copy(FolderBlobs(Path(Settings().files_dir)), tenant, sums, directory / "files"))
+    typer.echo(f"files: {len(sums) - len(missing)}")
+    if missing:
+        typer.echo(f"Not in the store of files (SUMMIT_FILES_DIR): {', '.join(missing)}", err=True)
+        raise typer.Exit(1)
+
+
+async def copy(blobs: Blobs, tenant: UUID, sums: Sequence[str], directory: Path) -> list[str]:
+    """Copy content out of the store, each under its checksum; those that the store lacks."""
+    missing = []
+    for checksum in sums:
+        path = directory / checksum
+        try:
+            with path.open("wb") as file:
+                async for chunk in blobs.open(tenant, checksum):
+                    file.write(chunk)
+        except Missing:
+            path.unlink()
+            missing.append(checksum)
+    return missing
 
 
 def write(connection: psycopg.Connection[tuple[str]], table: Table, path: Path) -> int:

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     request_budget_seconds: float = Field(default=8.0, validation_alias="SUMMIT_REQUEST_BUDGET", gt=0)
     public_url: str = Field(default="http://127.0.0.1:3100", validation_alias="SUMMIT_PUBLIC_URL")
     portal_url: str | None = Field(default=None, validation_alias="SUMMIT_PORTAL_URL")
-    """Where a portal serves `/tickets/<id>`, `/inbox` and `/set-password`; without one, mails hold no links to the first two."""
+    """Where a portal serves `/tickets/<id>`, `/inbox`, `/set-password` and `/rate`; without one, mails hold no links to the first two."""
     allow_targets: str = Field(default="", validation_alias="SUMMIT_ALLOW_TARGETS")
     smtp_host: str | None = Field(default=None, validation_alias="SUMMIT_SMTP_HOST")
     smtp_port: int = Field(default=587, validation_alias="SUMMIT_SMTP_PORT", ge=1, le=65535)
