@@ -13,6 +13,8 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import (
+    api_keys,
+    attachments,
     breaches,
     bulk,
     compliance,
@@ -28,6 +30,8 @@ from api import (
     passwords,
     permissions,
     promises,
+    rating_page,
+    ratings,
     routing_rules,
     simulations,
     system,
@@ -42,10 +46,12 @@ from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
 from api.exports import Exports, list_routes
+from api.file_upkeep import FileUpkeep
 from api.job_kinds import job_kinds
 from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
+from api.oidc import portal as oidc_portal
 from api.queues import Queues
 from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
@@ -53,6 +59,7 @@ from api.services import make_services
 from api.sla import calendars as sla_calendars
 from api.sla import clocks, escalation, preview
 from api.sla import definitions as sla_definitions
+from api.uploads import FORM_BYTES
 from db.engine import make_engine
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -65,12 +72,16 @@ GRACE_SECONDS: Final = 1.0
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     system.router,
     identity.router,
+    oidc_portal.router,
+    api_keys.router,
     customers.router,
     tickets.router,
     bulk.router,
     ticket_fields.router,
     ticket_templates.router,
     views.router,
+    attachments.router,
+    ratings.router,
     ticket_relations.router,
     routing_rules.router,
     promises.router,
@@ -92,12 +103,13 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 """Every area's routes, with their whole paths."""
 
 EXPOSED: Final = (
+    "Content-Disposition",
+    "Content-Range",
     "ETag",
     "Location",
     "Retry-After",
     "X-Request-Id",
     "Idempotent-Replayed",
-    "Content-Disposition",
 )
 """What a page from another origin may read of our answers' headers."""
 
@@ -125,6 +137,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             services = make_services(settings, engine, client, metrics)
             app.state.services = services
             stack.push_async_callback(services.limits.close)
+            stack.push_async_callback(services.gate.close)
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
@@ -136,6 +149,8 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 runner.run(),
                 refresher.run(),
                 services.live.run(),
+                FileUpkeep(engine, services.blobs).run(),
+                services.gate.keys.run(),
                 Queues(engine, services.processes).run(),
             ):
                 task = asyncio.create_task(loop)
@@ -162,12 +177,14 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     openapi.install(app)
     manual.install(app)
     password_page.install(app)
+    rating_page.install(app)
     app.add_middleware(Exports, lists=list_routes(app), most_rows=settings.export_rows)
     app.add_middleware(
         Edge,
         metrics=metrics,
         budget_seconds=settings.request_budget_seconds + GRACE_SECONDS,
         max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=settings.max_file_bytes + FORM_BYTES,
     )
     if settings.allowed_origins:
         app.add_middleware(
@@ -179,7 +196,10 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 "Content-Type",
                 "Idempotency-Key",
                 "If-Match",
+                "If-None-Match",
+                "If-Range",
                 "Last-Event-ID",
+                "Range",
                 "X-Request-Id",
             ],
             expose_headers=EXPOSED,

@@ -1,7 +1,7 @@
 """The desk's side of tickets: from what a caller sent to a command, and from a recorded answer to a view."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +16,7 @@ from api.errors import Refused
 from api.fields import TicketFields, UnfitFields
 from api.merging import Merging
 from api.processes import Finished, Kind, Processes
+from api.schemas.attachments import FileView
 from api.schemas.sla.clocks import Adjustment
 from api.schemas.tickets import (
     Author,
@@ -30,6 +31,7 @@ from api.schemas.tickets import (
     TicketView,
 )
 from api.templating import Templating
+from db.attachments import attachments_of, files_known
 from db.engine import tenant_transaction
 from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
@@ -95,7 +97,7 @@ class Desk:
         if body.template_id is not None:
             # What it said at the first time counts for a repeat, whatever it says now.
             if key and (first := await self._opened(caller, key, OPENING, mark)):
-                return await self._shown(first, caller)
+                return await self._view(first, caller)
             body = await self.templating.filled(body, caller)
         channel = body.channel or (ContactChannel.API if caller.actor.staff else ContactChannel.PORTAL)
         given = body.model_dump(exclude={"tenant_id", "template_id", "channel"}, exclude_unset=True)
@@ -104,10 +106,10 @@ class Desk:
         command = CreateTicket.model_validate(given | {"channel": channel})
         process_id, message = self._opening(command, caller, key, OPENING, mark)
         await self._refuse_unfit(await self.fields.faults(caller, body.fields), process_id, message, key)
-        if not caller.actor.staff or command.assignee_id or command.team_id:
+        if not caller.actor.staff or command.assignee_id or command.team_id or command.attachment_ids:
             await self._take_in(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
-        return await self._shown(receipt, caller, body.description)
+        return await self._view(receipt, caller, body.description)
 
     async def change(
         self, ticket_id: UUID, body: TicketPatch, caller: Caller, versions: tuple[int, ...] | None, key: str | None
@@ -122,7 +124,7 @@ class Desk:
         message = self._message(command, caller, key, "PATCH /api/tickets", ticket_id, body)
         await self._refuse_unfit(faults, ticket_id, message, key)
         receipt = await self._update(ticket_id, "change", message, caller)
-        return await self._shown(receipt, caller)
+        return await self._view(receipt, caller)
 
     async def comment(self, ticket_id: UUID, body: NewComment, caller: Caller, key: str | None) -> CommentView:
         """Add a comment. A customer's comment on a final ticket opens a follow-up, and belongs to that."""
@@ -141,7 +143,18 @@ class Desk:
             if refused.record.type != TicketFinal.__name__:
                 raise
             return await self._follow_up(ticket_id, Status.CLOSED, body, caller, key, refused)
-        return comment_view(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+        return await self._shown(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+
+    async def _shown(
+        self, comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime
+    ) -> CommentView:
+        """A comment as its author gets it back, with the files that it came with."""
+        view = comment_view(comment_id, ticket_id, body, caller, at)
+        if not body.attachment_ids:
+            return view
+        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            files = await attachments_of(connection, [comment_id])
+        return view.model_copy(update={"attachments": file_views(files[comment_id])})
 
     async def log_call(self, ticket_id: UUID, body: NewCall, caller: Caller, key: str | None) -> CommentView:
         """Log a call with the customer."""
@@ -166,13 +179,13 @@ class Desk:
         message = self._message(command, caller, key, "POST merge", ticket_id, body)
         receipt = await self._update(ticket_id, "merge", message, caller)
         await self.merging.soon(caller.tenant_id, ticket_id, caller.actor)
-        return await self._shown(receipt, caller)
+        return await self._view(receipt, caller)
 
     async def relate(self, ticket_id: UUID, command: Relate, caller: Caller, key: str | None, route: str) -> TicketView:
         """Link a ticket, or have somebody watch it or copied in, or end that."""
         message = self._message(command, caller, key, route, ticket_id, command)
         receipt = await self._update(ticket_id, "relate", message, caller)
-        return await self._shown(receipt, caller)
+        return await self._view(receipt, caller)
 
     async def apply_macro(
         self, ticket_id: UUID, template_id: UUID, caller: Caller, versions: tuple[int, ...] | None, key: str | None
@@ -189,7 +202,7 @@ class Desk:
             receipt = await self._update(ticket_id, "macro", message.model_copy(update={"command": command}), caller)
         elif receipt.fingerprint != message.fingerprint:
             raise KeyReused
-        return await self._shown(receipt, caller)
+        return await self._view(receipt, caller)
 
     async def _update(self, ticket_id: UUID, name: str, message: Message[Any], caller: Caller) -> Receipt:
         """An update of a ticket that is not over. Raises TicketFinal, or NotFound for one that the caller may not see."""
@@ -203,9 +216,9 @@ class Desk:
         self, ticket_id: UUID, through: UUID, message: Message[AddComment], body: NewComment, caller: Caller
     ) -> CommentView:
         """A comment on a ticket that was merged, said on the one where the conversation goes on."""
-        command = message.command.model_copy(update={"through": through, "attachment_ids": ()})
+        command = message.command.model_copy(update={"through": through})
         receipt = await self._update(ticket_id, "comment", message.model_copy(update={"command": command}), caller)
-        return comment_view(command.comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+        return await self._shown(command.comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
 
     async def adjust(
         self, ticket_id: UUID, kind: ClockKind, action: ClockAction, body: Adjustment, caller: Caller, key: str | None
@@ -237,11 +250,14 @@ class Desk:
             category=old["category"],
             follow_up_of=ticket_id,
             opening=body.body,
+            attachment_ids=tuple(body.attachment_ids),
         )
         route = f"POST /api/tickets/{ticket_id}/comments"
         process_id, message = self._opening(command, caller, key, route, fingerprint(body.model_dump_json()))
+        if command.attachment_ids:
+            await self._take_in(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
-        return comment_view(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
+        return await self._shown(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
 
     def _opening(
         self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str
@@ -266,7 +282,9 @@ class Desk:
             if await recorded(connection, TICKET.name, process_id, message.command_id):
                 return
             row = await intake(connection, command.customer_email, command.assignee_id, command.team_id)
-        take_in(command, caller.actor, Surroundings.model_validate(dict(row)))
+            if command.attachment_ids:
+                row["files_known"] = await files_known(connection, command.attachment_ids, command.follow_up_of)
+        take_in(command, caller.actor, Surroundings.model_validate(row))
 
     async def _refuse_unfit(
         self, faults: list[Fault], process_id: UUID, message: Message[Any], key: str | None
@@ -289,7 +307,7 @@ class Desk:
             raise KeyReused
         return first
 
-    async def _shown(self, receipt: Receipt, caller: Caller, description: str | None = None) -> TicketView:
+    async def _view(self, receipt: Receipt, caller: Caller, description: str | None = None) -> TicketView:
         """A decision's ticket as the caller sees it."""
         text = await self._description(receipt, caller) if description is None else description
         return from_receipt(receipt, text, caller.actor, await self.fields.of(caller.tenant_id))
@@ -347,7 +365,8 @@ def opening_ids(caller: Caller, key: str | None, route: str) -> tuple[UUID, str]
 def from_receipt(receipt: Receipt, description: str, reader: Actor, defined: Definitions) -> TicketView:
     """The ticket as a decision left it."""
     shown = standing(Ticket.model_validate(receipt.state), receipt.deadlines)._asdict()
-    return view(receipt.state | {"description": description} | shown, reader, defined)
+    told = {"description": description, "satisfaction": receipt.answer.get("satisfaction")}
+    return view(receipt.state | told | shown, reader, defined)
 
 
 def view(row: Mapping[str, Any], reader: Actor, defined: Definitions) -> TicketView:
@@ -372,6 +391,11 @@ TICKET_FIELDS: Final = tuple(
 )
 
 
+def file_views(rows: Iterable[Mapping[str, Any]]) -> list[FileView]:
+    """The files of a comment as its readers see them."""
+    return [FileView.model_validate({name: row[name] for name in FileView.model_fields}, by_name=True) for row in rows]
+
+
 def comment_view(
     comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime, call: Call | None = None
 ) -> CommentView:
@@ -386,6 +410,7 @@ def comment_view(
         automatic=False,
         quoted=None,
         call=CallView(direction=call.direction, seconds=call.seconds) if call else None,
+        attachments=[],
         created_at=at,
         updated_at=at,
         version=1,

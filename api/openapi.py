@@ -20,14 +20,19 @@ ALWAYS: Final[Mapping[str, str]] = {
     "503": "Something that we lean on is away; see `Retry-After`. Repeating is safe with the same Idempotency-Key.",
 }
 SIGNED_IN: Final[Mapping[str, str]] = {
-    "401": "No token, or one that is forged, expired or no longer good.",
-    "403": "The caller's role does not include this, or the body names another tenant.",
+    "401": "No token or API key, or one that is forged, expired or no longer good.",
+    "403": "The caller's role or the key's scopes do not include this, or the body names another tenant.",
 }
 WITH_BODY: Final[Mapping[str, str]] = {
     "408": "The body did not arrive in time.",
     "413": "The body is too large.",
 }
 PROBE: Final[Mapping[str, str]] = {"422": ALWAYS["422"]}
+
+HOW_TO_SIGN_IN: Final = (
+    "A token of `POST /api/auth/token`, one of the OIDC issuer that `GET /api/auth/oidc` names, "
+    "or an API key of `POST /api/api-keys`."
+)
 
 RETRY_AFTER: Final = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
 ETAG: Final = {"description": "The resource's version, for If-Match.", "schema": {"type": "string", "example": '"v1"'}}
@@ -40,8 +45,7 @@ DISPOSITION: Final = {"description": "The name of the file, with `Accept: text/c
 DESCRIPTION: Final = """Enterprise support platform: every promise is a durable timer.
 
 Errors are problem documents (RFC 9457). Lists are paged with cursors; with `Accept: text/csv` a list answers all of its pages as
-one file. Creating calls take an `Idempotency-Key`, changes
-`If-Match`. Sign in at `POST /api/auth/token`."""
+one file. Creating calls take an `Idempotency-Key`, changes `If-Match`. Sign in at `POST /api/auth/token`; programs use API keys."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -72,7 +76,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = {**problem, "additionalProperties": True}
     components["securitySchemes"] = {
-        BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or API key", "description": HOW_TO_SIGN_IN},
     }
     for method, path, operation in operations(document):
         complete(operation, LEAST_ROLE[method, path] is PUBLIC, path, schemas)

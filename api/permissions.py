@@ -1,4 +1,4 @@
-"""The one table of who may call what: each route with its least role; `python -m api.permissions` prints it."""
+"""The one table of who may call what: each route with its least role and a key's scope; `python -m api.permissions` prints it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from domain.identity import Role
+from domain.keys import EVERYTHING
 
 PUBLIC: Final = None
 """Answers without a token."""
@@ -18,6 +19,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): PUBLIC,
     ("POST", "/api/auth/token"): PUBLIC,
+    ("GET", "/api/auth/oidc"): PUBLIC,
     ("POST", "/api/auth/password-reset"): PUBLIC,
     ("POST", "/api/auth/password"): PUBLIC,
     ("GET", "/api/me"): Role.CUSTOMER,
@@ -35,6 +37,10 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/api/webhooks/{webhook_id}/deliveries"): Role.ADMIN,
     ("POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): Role.ADMIN,
     ("GET", "/api/events"): Role.CUSTOMER,
+    ("POST", "/api/api-keys"): Role.ADMIN,
+    ("GET", "/api/api-keys"): Role.ADMIN,
+    ("GET", "/api/api-keys/{key_id}"): Role.ADMIN,
+    ("DELETE", "/api/api-keys/{key_id}"): Role.ADMIN,
     ("POST", "/api/users"): Role.ADMIN,
     ("GET", "/api/users"): Role.AGENT,
     ("GET", "/api/users/{user_id}"): Role.AGENT,
@@ -52,6 +58,14 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("PATCH", "/api/tickets/{ticket_id}"): Role.CUSTOMER,
     ("POST", "/api/tickets/{ticket_id}/comments"): Role.CUSTOMER,
     ("GET", "/api/tickets/{ticket_id}/comments"): Role.CUSTOMER,
+    ("POST", "/api/tickets/{ticket_id}/attachments"): Role.CUSTOMER,
+    ("GET", "/api/tickets/{ticket_id}/attachments"): Role.CUSTOMER,
+    ("POST", "/api/attachments"): Role.CUSTOMER,
+    ("GET", "/api/attachments/{attachment_id}"): Role.CUSTOMER,
+    ("POST", "/api/tickets/{ticket_id}/rating"): Role.CUSTOMER,
+    ("GET", "/api/tickets/{ticket_id}/ratings"): Role.AGENT,
+    ("GET", "/api/ratings"): Role.AGENT,
+    ("POST", "/api/ratings/{token}"): PUBLIC,
     ("GET", "/api/tickets/{ticket_id}/history"): Role.AGENT,
     ("GET", "/api/tickets/{ticket_id}/sla"): Role.CUSTOMER,
     ("POST", "/api/tickets/{ticket_id}/merge"): Role.AGENT,
@@ -127,6 +141,46 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/api/deadlines.ics"): PUBLIC,
 }
 
+PEOPLE_ONLY: Final[frozenset[Route]] = frozenset(
+    {
+        ("PUT", "/api/me/preferences"),
+        ("PUT", "/api/me/availability"),
+        ("GET", "/api/notifications"),
+        ("POST", "/api/notifications/{notification_id}/read"),
+        ("GET", "/api/deadlines/feed"),
+        *(route for route in LEAST_ROLE if route[1].startswith("/api/views")),
+    }
+)
+"""What an API key has none of: wishes, queues and views of its own, an inbox, promises that it owes."""
+
+UNSCOPED: Final[frozenset[Route]] = frozenset({("GET", "/api/me")})
+"""What a key may call whatever its scopes."""
+
+WHOLE: Final[frozenset[str]] = frozenset({"api-keys"})
+"""Areas where a scope would be worth all others: only keys without scopes get in."""
+
+READING: Final[frozenset[Route]] = frozenset({("POST", "/api/sla/preview")})
+"""Calls that change nothing although they are not a GET."""
+
+
+def scope_of(route: Route) -> str | None:
+    """The scope that a key needs for a route: its area, which is what follows `/api/`, and whether it reads or writes.
+
+    None where any key may call, or where no key is needed or none gets in.
+    """
+    method, path = route
+    if LEAST_ROLE[route] is PUBLIC or route in PEOPLE_ONLY | UNSCOPED:
+        return None
+    area = path.split("/")[2].partition(".")[0]
+    if area in WHOLE:
+        return EVERYTHING
+    return f"{area}:{'read' if method == 'GET' or route in READING else 'write'}"
+
+
+SCOPE_OF: Final[Mapping[Route, str | None]] = {route: scope_of(route) for route in LEAST_ROLE}
+SCOPES: Final = (EVERYTHING, *sorted({scope for scope in SCOPE_OF.values() if scope and scope != EVERYTHING}))
+"""Every scope there is."""
+
 
 class Ungranted(Exception):
     """The routes and the table differ."""
@@ -170,11 +224,25 @@ def markdown(table: Mapping[Route, Role | None] = LEAST_ROLE) -> str:
         "Printed by `python -m api.permissions`; each role from AGENT on includes the one before.",
         "A CUSTOMER sees the data of the own account only; another tenant's data does not exist for anybody (404).",
         "",
-        "| call | least role |",
-        "|---|---|",
-        *(f"| {method} {path} | {role or 'public'} |" for (method, path), role in table.items()),
+        f"An API key has a role too, and needs the scope beside the call unless it was made without scopes (`{EVERYTHING}`):",
+        f"{', '.join(f'`{scope}`' for scope in SCOPES)}.",
+        "",
+        "| call | least role | scope of a key |",
+        "|---|---|---|",
+        *(
+            f"| {method} {path} | {role or 'public'} | {in_words((method, path))} |"
+            for (method, path), role in table.items()
+        ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def in_words(route: Route) -> str:
+    """What a key needs for a route, as the table prints it."""
+    if route in PEOPLE_ONLY:
+        return "people only"
+    scope = SCOPE_OF[route]
+    return f"`{scope}`" if scope else "none"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ TENANT: Final = "select id from public_tenant(%s, '')"
 SET_TENANT: Final = "select set_config('summit.tenant', %s, true)"
 ROWS: Final = "select row_to_json(t)::text from (select {columns} from {table} order by {key}) t"
 
-KEPT_BACK: Final = frozenset({"users.password_hash", "webhooks.secret", "password_tokens.hash"})
+KEPT_BACK: Final = frozenset({"users.password_hash", "webhooks.secret", "password_tokens.hash", "api_keys.hash"})
 """Columns that open doors."""
 WITHOUT: Final[Mapping[str, sql.SQL]] = {"notifications.payload": sql.SQL("payload - 'token' as payload")}
 """Columns of which a part opens doors."""

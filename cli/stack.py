@@ -75,6 +75,7 @@ class Stack:
             "SUMMIT_ALLOW_TARGETS": "127.0.0.0/8,::1/128",
             "SUMMIT_PUBLIC_URL": self.api_url,
             "SUMMIT_MAIL_DIR": str(self.files.mail),
+            "SUMMIT_FILES_DIR": str(self.files.files),
         }
         return {
             **defaults,

@@ -1,10 +1,10 @@
 """The environment, read once per process by its composition root and passed on as typed values."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.targets import Targets
@@ -92,8 +92,23 @@ class Settings(BaseSettings):
     mail_from: str = Field(default="support@summit.example", validation_alias="SUMMIT_MAIL_FROM")
     mail_dir: str = Field(default=".summit/mail", validation_alias="SUMMIT_MAIL_DIR", min_length=1)
     export_rows: int = Field(default=100_000, validation_alias="SUMMIT_EXPORT_ROWS", ge=1)
+    files_dir: str = Field(default=".summit/files", validation_alias="SUMMIT_FILES_DIR", min_length=1)
+    max_file_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAX_FILE_BYTES", ge=1024)
     event_days: int = Field(default=7, validation_alias="SUMMIT_EVENT_DAYS", ge=1)
     auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
+
+    oidc_issuer: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_ISSUER")
+    """An OpenID provider whose tokens are taken beside our own, spelt exactly as their `iss`."""
+    oidc_audience: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_AUDIENCE")
+    oidc_jwks_url: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_JWKS_URL")
+    oidc_client_id: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_CLIENT_ID")
+    oidc_tenant: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_TENANT")
+    oidc_tenant_claim: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_TENANT_CLAIM")
+    oidc_email_claim: str = Field(default="email", validation_alias="SUMMIT_OIDC_EMAIL_CLAIM", min_length=1)
+    oidc_name_claim: str = Field(default="name", validation_alias="SUMMIT_OIDC_NAME_CLAIM", min_length=1)
+    oidc_provision: Literal["CUSTOMER", "AGENT", "LEAD", "ADMIN"] | None = Field(
+        default=None, validation_alias="SUMMIT_OIDC_PROVISION"
+    )
 
     job_kinds: str = Field(default="", validation_alias="SUMMIT_JOB_KINDS")
     """The kinds of jobs that this API process runs, with commas between; all of them unless given."""
@@ -139,6 +154,13 @@ class Settings(BaseSettings):
         "smtp_user",
         "smtp_password",
         "portal_url",
+        "oidc_issuer",
+        "oidc_audience",
+        "oidc_jwks_url",
+        "oidc_client_id",
+        "oidc_tenant",
+        "oidc_tenant_claim",
+        "oidc_provision",
         mode="before",
     )
     @classmethod
@@ -152,6 +174,20 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value()) < MIN_SECRET_LENGTH:
             raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
         return value
+
+    @model_validator(mode="after")
+    def _whole_oidc(self) -> Self:
+        if self.oidc_issuer is None:
+            return self
+        if self.oidc_audience is None:
+            raise ValueError("SUMMIT_OIDC_ISSUER needs SUMMIT_OIDC_AUDIENCE: tokens for others must not be taken")
+        if (self.oidc_tenant is None) == (self.oidc_tenant_claim is None):
+            raise ValueError("SUMMIT_OIDC_ISSUER needs one of SUMMIT_OIDC_TENANT and SUMMIT_OIDC_TENANT_CLAIM")
+        schemes = ("https://",) if self.environment == "production" else ("https://", "http://")
+        for url in (self.oidc_issuer, self.oidc_jwks_url):
+            if url is not None and not url.startswith(schemes):
+                raise ValueError(f"SUMMIT_OIDC_ISSUER and _JWKS_URL must begin with {' or '.join(schemes)}: {url}")
+        return self
 
     def require_secret(self) -> str:
         """The key that signs tokens and cursors; raises ValueError where it is not set."""

@@ -1,6 +1,7 @@
 """Every module of tables, imported, so that METADATA is whole; a new area adds itself here."""
 
 from db.tables import (
+    api_keys,
     attachments,
     customers,
     desk,
@@ -10,6 +11,7 @@ from db.tables import (
     mail,
     measures,
     processes,
+    ratings,
     routing,
     sla,
     tickets,
@@ -19,6 +21,7 @@ from db.tables.metadata import METADATA
 
 __all__ = [
     "METADATA",
+    "api_keys",
     "attachments",
     "customers",
     "desk",
@@ -28,6 +31,7 @@ __all__ = [
     "mail",
     "measures",
     "processes",
+    "ratings",
     "routing",
     "sla",
     "tickets",

@@ -28,6 +28,7 @@ from api.permissions import LEAST_ROLE, PUBLIC, Route
 from cli.demo import PEOPLE
 from domain.customers import Tier
 from tests.api.front import STREAMS, Front
+from tests.api.keys import made
 from tests.api.test_permissions import of_the_past
 from tests.api.told import posted
 
@@ -119,6 +120,8 @@ class Contract:
         if "{breach_id}" in path or "{job_id}" in path:
             things = of_the_past(self.api)
             return {name: value for name, value in things.items() if f"{{{name}}}" in path}
+        if "{key_id}" in path:
+            return {"key_id": (await made(self.api, "AGENT"))["id"]}
         if "{notification_id}" in path or "{webhook_id}" in path:
             told = await posted(self.api, "customer" if path.endswith("/read") else "admin")
             return {name: value for name, value in told.items() if f"{{{name}}}" in path}

@@ -7,11 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from api import permissions
-from api.permissions import LEAST_ROLE, PUBLIC, Route
+from api.permissions import LEAST_ROLE, PEOPLE_ONLY, PUBLIC, SCOPE_OF, SCOPES, UNSCOPED, Route
 from cli.demo import PEOPLE
 from domain.customers import Tier
 from domain.identity import Role
-from tests.api.front import STREAMS, Front, problem, some_id
+from domain.ratings import survey_token
+from tests.api.front import STREAMS, Front, problem, some_id, uploaded
+from tests.api.keys import call, made
 from tests.api.records import Records
 from tests.api.told import posted
 from tests.stack import ROOT
@@ -42,6 +44,9 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("DELETE", "/api/tickets/{ticket_id}/cc/{email}"): {},
     ("POST", "/api/tickets/{ticket_id}/calls"): {"direction": "INBOUND", "seconds": 1, "notes": "Mine now"},
     ("POST", "/api/tickets/{ticket_id}/typing"): {},
+    ("POST", "/api/tickets/{ticket_id}/attachments"): {},
+    ("POST", "/api/tickets/{ticket_id}/rating"): {"score": 1},
+    ("POST", "/api/ratings/{token}"): {"score": 1},
     ("PATCH", "/api/routing-rules/{routing_rule_id}"): {"name": "Mine now"},
     ("DELETE", "/api/routing-rules/{routing_rule_id}"): {},
     ("POST", "/api/tickets/{ticket_id}/macros/{template_id}"): {},
@@ -60,6 +65,7 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("PATCH", "/api/webhooks/{webhook_id}"): {"active": False},
     ("DELETE", "/api/webhooks/{webhook_id}"): {},
     ("POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): {},
+    ("DELETE", "/api/api-keys/{key_id}"): {},
 }
 """A good body for each write to a thing; a new route adds its own."""
 
@@ -88,7 +94,7 @@ RECORDS: Final = {
 
 MORE: Final = (
     *("target_id", "routing_rule_id", "breach_id", "job_id", "notification_id", "webhook_id", "delivery_id"),
-    *("field_id", "template_id", "view_id"),
+    *("field_id", "template_id", "view_id", "attachment_id", "token", "key_id"),
 )
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *MORE, *RECORDS)}
@@ -101,17 +107,21 @@ TELLING_THE_TIME: Final = {"/api/tickets/{ticket_id}/sla"}
 async def theirs(api: Front) -> dict[str, str]:
     """A thing of each kind, of the demo's first tenant."""
     ticket = {"customerEmail": "customer@example.com", "subject": "No dashboard", "description": "It answers 403."}
+    ticket_id = (await api.created("agent", "/api/tickets", ticket))["id"]
     return {
         "user_id": str(api.seed.users["agent"]),
         "team_id": str(api.seed.teams["Engineering"]),
         "account_id": str(api.seed.accounts[Tier.ENTERPRISE]),
-        "ticket_id": (await api.created("agent", "/api/tickets", ticket))["id"],
+        "ticket_id": ticket_id,
+        "attachment_id": (await uploaded(api, "agent", ticket_id))["id"],
+        "token": survey_token(b"another tenant's key", api.seed.tenant_id, UUID(ticket_id), 1),
         "target_id": (await api.created("agent", "/api/tickets", ticket))["id"],
         "routing_rule_id": (await api.created("lead", "/api/routing-rules", a_rule(api)))["id"],
         **await records_of_the_desk(api),
         **{name: await first(api, path) for name, path in RECORDS.items()},
         **of_the_past(api),
         **await posted(api, "admin"),
+        "key_id": (await made(api, "AGENT"))["id"],
     }
 
 
@@ -158,6 +168,21 @@ async def test_a_role_below_the_least_is_refused(playground: Front, route: Route
     method, path = route
     refused = await playground.call(LOGINS[role], method, at(path, NOTHING), json=BODIES.get(route, {}))
     assert problem(refused, 403, "role-too-low")["requiredRole"] == LEAST_ROLE[route]
+
+
+@pytest.mark.parametrize("route", [route for route, scope in SCOPE_OF.items() if scope], ids=" ".join)
+async def test_a_key_without_the_scope_of_a_route_is_refused(playground: Front, route: Route) -> None:
+    method, path = route
+    others = [scope for scope in SCOPES if scope not in ("*", SCOPE_OF[route])]
+    key = await made(playground, "ADMIN", *others)
+    refused = await call(playground, key, method, at(path, NOTHING), json=BODIES.get(route, {}))
+    assert problem(refused, 403, "scope-missing")["requiredScope"] == SCOPE_OF[route]
+
+
+async def test_every_route_that_takes_a_principal_has_a_scope_or_says_why_not() -> None:
+    taken = {route for route, least in LEAST_ROLE.items() if least is not PUBLIC}
+    assert {route for route in taken if SCOPE_OF[route] is None} == PEOPLE_ONLY | UNSCOPED
+    assert {route for route in taken if route[1].startswith("/api/me/")} <= PEOPLE_ONLY, "a key is no person"
 
 
 @pytest.mark.parametrize("route", OF_A_THING, ids=" ".join)

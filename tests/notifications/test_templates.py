@@ -35,7 +35,8 @@ FACTS: dict[str, dict[str, Any]] = {
     "ticket_assigned": {},
     "ticket_reply": COMMENT,
     "customer_replied": COMMENT,
-    "ticket_resolved": {"automatic": False},
+    "ticket_resolved": {"automatic": False, "survey": [("Good", "https://x.example/rate?score=4#t")]},
+    "low_rating": {"score": 1, "customer": "Casey", "remark": "Nobody <i>cared</i>"},
     "ticket_closed": {"automatic": True},
     "customer_reminder": {},
     "sla_warning": {**CLOCK, "percent": 75},
@@ -54,7 +55,8 @@ FACTS: dict[str, dict[str, Any]] = {
     "digest": {"count": 2, "lines": ["[SUP-1] a", "[SUP-2] b"]},
 }
 SAID = {
-    "ticket_resolved": "is resolved",
+    "ticket_resolved": "Good: https://x.example/rate?score=4#t",
+    "low_rating": "rated 1 of 5 by Casey",
     "sla_breached": "First response of SUP-1042 is breached: the deadline was 2026-03-01 09:00 UTC.",
     "sla_warning": "First response of SUP-1042 has used 75 % of its time.",
     "credit_proposed": "a credit of 950.00 USD",
