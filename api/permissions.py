@@ -148,9 +148,10 @@ PEOPLE_ONLY: Final[frozenset[Route]] = frozenset(
         ("GET", "/api/notifications"),
         ("POST", "/api/notifications/{notification_id}/read"),
         ("GET", "/api/deadlines/feed"),
+        *(route for route in LEAST_ROLE if route[1].startswith("/api/views")),
     }
 )
-"""What an API key has none of: wishes and queues of its own, an inbox, promises that it owes."""
+"""What an API key has none of: wishes, queues and views of its own, an inbox, promises that it owes."""
 
 UNSCOPED: Final[frozenset[Route]] = frozenset({("GET", "/api/me")})
 """What a key may call whatever its scopes."""
