@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import (
+    attachments,
     breaches,
     compliance,
     customers,
@@ -27,6 +28,8 @@ from api import (
     passwords,
     permissions,
     promises,
+    rating_page,
+    ratings,
     routing_rules,
     simulations,
     system,
@@ -37,6 +40,7 @@ from api import (
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
+from api.file_upkeep import FileUpkeep
 from api.job_kinds import job_kinds
 from api.measures import make_refresher
 from api.metrics import Metrics
@@ -48,6 +52,7 @@ from api.services import make_services
 from api.sla import calendars as sla_calendars
 from api.sla import clocks, escalation, preview
 from api.sla import definitions as sla_definitions
+from api.uploads import FORM_BYTES
 from db.engine import make_engine
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -62,6 +67,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity.router,
     customers.router,
     tickets.router,
+    attachments.router,
+    ratings.router,
     ticket_relations.router,
     routing_rules.router,
     promises.router,
@@ -82,7 +89,15 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 )
 """Every area's routes, with their whole paths."""
 
-EXPOSED: Final = ("ETag", "Location", "Retry-After", "X-Request-Id", "Idempotent-Replayed")
+EXPOSED: Final = (
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
+    "Location",
+    "Retry-After",
+    "X-Request-Id",
+    "Idempotent-Replayed",
+)
 """What a page from another origin may read of our answers' headers."""
 
 
@@ -120,6 +135,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 runner.run(),
                 refresher.run(),
                 services.live.run(),
+                FileUpkeep(engine, services.blobs).run(),
                 Queues(engine, services.processes).run(),
             ):
                 task = asyncio.create_task(loop)
@@ -146,11 +162,13 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     openapi.install(app)
     manual.install(app)
     password_page.install(app)
+    rating_page.install(app)
     app.add_middleware(
         Edge,
         metrics=metrics,
         budget_seconds=settings.request_budget_seconds + GRACE_SECONDS,
         max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=settings.max_file_bytes + FORM_BYTES,
     )
     if settings.allowed_origins:
         app.add_middleware(
@@ -162,7 +180,10 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 "Content-Type",
                 "Idempotency-Key",
                 "If-Match",
+                "If-None-Match",
+                "If-Range",
                 "Last-Event-ID",
+                "Range",
                 "X-Request-Id",
             ],
             expose_headers=EXPOSED,

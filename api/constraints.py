@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from domain.process import Conflict, Invalid, Refusal
+from domain.ratings import AlreadyRated
 
 
 class EmailTaken(Conflict):
@@ -68,6 +69,7 @@ CONSTRAINTS: Final[Mapping[str, Callable[[], Refusal]]] = {
     "pk_account_domains": DomainTaken,
     "uq_sla_calendars_name": NameTaken,
     "uq_routing_rules_name": NameTaken,
+    "uq_ticket_ratings_ticket_id_resolution": AlreadyRated,
     "ck_users_account": AccountOfStaff,
     "fk_users_tenant_id_account_id": _unknown("/accountId"),
     "fk_teams_tenant_id_lead_id": _unknown("/leadId"),

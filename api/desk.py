@@ -1,7 +1,7 @@
 """The desk's side of tickets: from what a caller sent to a command, and from a recorded answer to a view."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from api.auth import Caller
 from api.errors import Refused
 from api.merging import Merging
 from api.processes import Finished, Kind, Processes
+from api.schemas.attachments import FileView
 from api.schemas.sla.clocks import Adjustment
 from api.schemas.tickets import (
     Author,
@@ -28,6 +29,7 @@ from api.schemas.tickets import (
     TicketPatch,
     TicketView,
 )
+from db.attachments import attachments_of, files_known
 from db.engine import tenant_transaction
 from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
@@ -90,7 +92,7 @@ class Desk:
         process_id, message = self._opening(
             command, caller, key, "POST /api/tickets", fingerprint(body.model_dump_json())
         )
-        if not caller.actor.staff or command.assignee_id or command.team_id:
+        if not caller.actor.staff or command.assignee_id or command.team_id or command.attachment_ids:
             await self._take_in(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
         return from_receipt(receipt, body.description, caller.actor)
@@ -122,7 +124,18 @@ class Desk:
             if refused.record.type != TicketFinal.__name__:
                 raise
             return await self._follow_up(ticket_id, Status.CLOSED, body, caller, key, refused)
-        return comment_view(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+        return await self._shown(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+
+    async def _shown(
+        self, comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime
+    ) -> CommentView:
+        """A comment as its author gets it back, with the files that it came with."""
+        view = comment_view(comment_id, ticket_id, body, caller, at)
+        if not body.attachment_ids:
+            return view
+        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            files = await attachments_of(connection, [comment_id])
+        return view.model_copy(update={"attachments": file_views(files[comment_id])})
 
     async def log_call(self, ticket_id: UUID, body: NewCall, caller: Caller, key: str | None) -> CommentView:
         """Log a call with the customer."""
@@ -176,9 +189,9 @@ class Desk:
         self, ticket_id: UUID, through: UUID, message: Message[AddComment], body: NewComment, caller: Caller
     ) -> CommentView:
         """A comment on a ticket that was merged, said on the one where the conversation goes on."""
-        command = message.command.model_copy(update={"through": through, "attachment_ids": ()})
+        command = message.command.model_copy(update={"through": through})
         receipt = await self._update(ticket_id, "comment", message.model_copy(update={"command": command}), caller)
-        return comment_view(command.comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+        return await self._shown(command.comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
 
     async def adjust(
         self, ticket_id: UUID, kind: ClockKind, action: ClockAction, body: Adjustment, caller: Caller, key: str | None
@@ -210,11 +223,14 @@ class Desk:
             category=old["category"],
             follow_up_of=ticket_id,
             opening=body.body,
+            attachment_ids=tuple(body.attachment_ids),
         )
         route = f"POST /api/tickets/{ticket_id}/comments"
         process_id, message = self._opening(command, caller, key, route, fingerprint(body.model_dump_json()))
+        if command.attachment_ids:
+            await self._take_in(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
-        return comment_view(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
+        return await self._shown(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
 
     def _opening(
         self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str
@@ -240,7 +256,9 @@ class Desk:
             if await recorded(connection, TICKET.name, process_id, message.command_id):
                 return
             row = await intake(connection, command.customer_email, command.assignee_id, command.team_id)
-        take_in(command, caller.actor, Surroundings.model_validate(dict(row)))
+            if command.attachment_ids:
+                row["files_known"] = await files_known(connection, command.attachment_ids, command.follow_up_of)
+        take_in(command, caller.actor, Surroundings.model_validate(row))
 
     async def _seen(self, ticket_id: UUID, caller: Caller) -> Mapping[str, Any]:
         """The ticket's row, if the caller may see it. Raises NotFound."""
@@ -288,7 +306,8 @@ class Desk:
 def from_receipt(receipt: Receipt, description: str, reader: Actor) -> TicketView:
     """The ticket as a decision left it."""
     shown = standing(Ticket.model_validate(receipt.state), receipt.deadlines)._asdict()
-    return view(receipt.state | {"description": description} | shown, reader)
+    told = {"description": description, "satisfaction": receipt.answer.get("satisfaction")}
+    return view(receipt.state | told | shown, reader)
 
 
 def view(row: Mapping[str, Any], reader: Actor) -> TicketView:
@@ -313,6 +332,11 @@ TICKET_FIELDS: Final = tuple(
 )
 
 
+def file_views(rows: Iterable[Mapping[str, Any]]) -> list[FileView]:
+    """The files of a comment as its readers see them."""
+    return [FileView.model_validate({name: row[name] for name in FileView.model_fields}, by_name=True) for row in rows]
+
+
 def comment_view(
     comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime, call: Call | None = None
 ) -> CommentView:
@@ -327,6 +351,7 @@ def comment_view(
         automatic=False,
         quoted=None,
         call=CallView(direction=call.direction, seconds=call.seconds) if call else None,
+        attachments=[],
         created_at=at,
         updated_at=at,
         version=1,

@@ -44,6 +44,8 @@ LastEventId = Annotated[
 async def stream_events(request: Request, caller: Principal, app: App, last_event_id: LastEventId = None) -> Response:
     """What happens, as it happens: `{type, entity, id, version, at}`. Customers hear of their own account and address only.
 
+    `ticket.commented` names the comment (`commentId`), `ticket.typing` who is writing (`by {name, role}`): a chat goes over this stream.
+
     Ends when the token expires or its user is deactivated; a client that reconnects with `Last-Event-ID` misses nothing.
     """
     if request.scope.get("summit.head"):
@@ -51,6 +53,9 @@ async def stream_events(request: Request, caller: Principal, app: App, last_even
     seconds = app.tokens.claims(bearer(request)).expires_at - time.time()
     stream = written(app.live, caller, position(last_event_id), seconds)
     return EventSourceResponse(stream, ping=PING_SECONDS, sep="\n")
+
+
+TYPING: Final = "ticket.typing"
 
 
 def position(token: str | None) -> Position | None:
@@ -78,4 +83,9 @@ def shown(event: Row) -> str:
         "version": event["version"],
         "at": event["at"].isoformat().replace("+00:00", "Z"),
     }
+    said = event["payload"] or {}
+    if "commentId" in said:
+        content["commentId"] = said["commentId"]
+    if event["type"] == TYPING:
+        content["by"] = said
     return json.dumps(content)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +18,7 @@ from api.metrics import Metrics
 from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
+from runtime.blobs import Blobs, FolderBlobs
 from runtime.settings import Settings
 from runtime.targets import Targets
 
@@ -43,6 +45,7 @@ class Services:
     policies: Policies
     live: Live
     targets: Targets
+    blobs: Blobs
     fingerprint_key: bytes = field(repr=False)
     trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TRIALS_AT_ONCE))
 
@@ -67,5 +70,6 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),
+        blobs=FolderBlobs(Path(settings.files_dir)),
         fingerprint_key=derive_key(settings, "fingerprints"),
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Path
 from starlette.responses import Response
 
-from api.dependencies import Agent, App, IdempotencyKey, Session
+from api.dependencies import Agent, App, IdempotencyKey, Principal, Session
 from api.errors import refusals
 from api.responses import reply
 from api.routing import Area
@@ -20,9 +20,11 @@ from api.schemas.tickets import (
     MergeBody,
     NewCall,
     TicketView,
+    TypingBody,
     WatcherBody,
 )
 from api.tickets import TicketId, found
+from db.events import note_typing
 from db.tickets.reads import find_ticket
 from db.tickets.relations import list_links
 from domain.process import Forbidden, Invalid, KeyReused, NotFound
@@ -125,3 +127,14 @@ async def log_call(ticket_id: TicketId, body: NewCall, agent: Agent, app: App, k
     """Log a call with the customer: it stands in the conversation, and one that came about counts as an answer."""
     comment = await app.desk.log_call(ticket_id, body, agent, key)
     return reply(comment, 201, version=comment.version, location=f"/api/tickets/{ticket_id}/comments")
+
+
+@router.post("/{ticket_id}/typing", status_code=204, response_class=Response, responses=refusals(NotFound))
+async def note_that_somebody_writes(
+    ticket_id: TicketId, body: TypingBody, caller: Principal, session: Session
+) -> Response:
+    """Tell those who listen to `GET /api/events` that one is writing; send it every few seconds while that is so."""
+    found(await find_ticket(session, caller.actor, ticket_id))
+    internal = body.internal and caller.actor.staff
+    await note_typing(session, ticket_id, caller.actor.name, caller.role, internal=internal)
+    return Response(status_code=204)

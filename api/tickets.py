@@ -1,6 +1,6 @@
 """Tickets over HTTP: aliases in, one call, a view out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
@@ -10,7 +10,7 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session, page_of
-from api.desk import view
+from api.desk import file_views, view
 from api.errors import refusals
 from api.history import told
 from api.paging import Page, PageRequest
@@ -28,6 +28,7 @@ from api.schemas.tickets import (
     TicketQuery,
     TicketView,
 )
+from db.attachments import attachments_of
 from db.tickets.history import list_history
 from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_tickets
 from domain.process import Forbidden, KeyReused, NotFound, Stale
@@ -102,7 +103,8 @@ async def get_comments(
     seen = page.after(sort)
     start = (datetime.fromisoformat(seen[0]), UUID(seen[1])) if seen else None
     rows = await list_comments(session, caller.actor, ticket_id, start, page.count, oldest=oldest)
-    return reply(page.page(rows, comment_view, sort))
+    files = await attachments_of(session, [row["id"] for row in rows])
+    return reply(page.page(rows, lambda row: comment_view(row, files[row["id"]]), sort))
 
 
 @router.get("/{ticket_id}/history", response_model=Page[HistoryView], responses=refusals(NotFound))
@@ -138,6 +140,7 @@ def filters(query: TicketQuery) -> TicketFilters:
     return TicketFilters(
         q=query.q,
         any_of={name: values for name in names if (values := getattr(query, name))},
+        unassigned=query.unassigned,
         tags=query.tag,
         customer_email=query.customer_email,
         sla_states=query.sla_state,
@@ -161,12 +164,13 @@ def sort_keys(row: Mapping[str, Any], sort: str) -> list[str | int | None]:
     return [value if sort.endswith("priority") else value.isoformat(), str(row["id"])]
 
 
-def comment_view(row: Mapping[str, Any]) -> CommentView:
+def comment_view(row: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> CommentView:
     """A comment's row as its readers see it."""
     author = Author(id=row["author_id"], name=row["author_name"], role=row["author_role"])
     at = row["created_at"]
     shown = {name: row[name] for name in ("id", "ticket_id", "body", "internal", "channel", "automatic", "quoted")}
     called = row["call_direction"] is not None
+    shown["attachments"] = file_views(files)
     shown["call"] = CallView(direction=row["call_direction"], seconds=row["call_seconds"]) if called else None
     return CommentView.model_validate(
         shown | {"author": author, "created_at": at, "updated_at": at, "version": 1}, by_name=True

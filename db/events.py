@@ -24,13 +24,27 @@ LIVE: Final = text("select * from live_events(:tenants, :xid, :seq, :horizon, :m
     bindparam("tenants", type_=ARRAY(Uuid))
 )
 BETWEEN: Final = text("""
-select tenant_id, xid, seq, type, entity, entity_id, version, at, internal, account_id, address from events
+select tenant_id, xid, seq, type, entity, entity_id, version, at, internal, account_id, address, payload from events
 where (xid, seq) > (:xid, :seq) and (xid, seq) <= (:to_xid, :to_seq)
 order by xid, seq limit :most
 """)
 LISTENERS: Final = select(users.c.id, users.c.role, users.c.account_id, users.c.email).where(
     users.c.id.in_(bindparam("ids", expanding=True, type_=Uuid)), users.c.active
 )
+
+
+TYPING: Final = text("""
+insert into events (tenant_id, type, entity, entity_id, version, at, internal, account_id, address, payload)
+select s.tenant_id, 'ticket.typing', 'ticket', s.id, s.version, clock_timestamp(), :internal, s.account_id, s.customer_key,
+  jsonb_build_object('name', cast(:name as text), 'role', cast(:role as text))
+from support_tickets s where s.id = :ticket
+""").bindparams(bindparam("ticket", type_=Uuid))
+
+
+async def note_typing(connection: AsyncConnection, ticket_id: UUID, name: str, role: str, *, internal: bool) -> None:
+    """Tell those who listen that somebody is writing on a ticket."""
+    values = {"ticket": ticket_id, "name": name, "role": role, "internal": internal}
+    await connection.execute(TYPING, values)
 
 
 async def horizon(connection: AsyncConnection) -> Position:

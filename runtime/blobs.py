@@ -69,12 +69,20 @@ class Blobs(Protocol):
         """The content, or `size` bytes of it from `start`. Raises Missing, at its first step."""
         ...
 
-    def old(self, before: float) -> AsyncIterator[tuple[UUID, str]]:
-        """Tenant and checksum of everything last stored before this time (seconds since 1970)."""
+    async def tenants(self) -> list[UUID]:
+        """Those who have stored something."""
+        ...
+
+    def old(self, tenant_id: UUID, before: float) -> AsyncIterator[list[str]]:
+        """The checksums of everything last stored before this time (seconds since 1970), some at a time."""
         ...
 
     async def drop(self, tenant_id: UUID, sha256: str, before: float) -> bool:
         """Forget content unless it has been stored again since `before`; whether it is gone."""
+        ...
+
+    async def tidy(self) -> int:
+        """Remove what uploads of killed processes have left; how many there were."""
         ...
 
 
@@ -127,15 +135,16 @@ class FolderBlobs:
         finally:
             reader.end()
 
-    async def old(self, before: float) -> AsyncIterator[tuple[UUID, str]]:
-        """Tenant and checksum of everything last stored before this time."""
-        for folder in await in_thread(partial(_folders, self.directory)):
-            if not TENANT.fullmatch(folder.name):
-                continue
-            for shard in await in_thread(partial(_folders, folder)):
-                for name in await in_thread(partial(_older, shard, before)):
-                    if SHA256.fullmatch(name):
-                        yield UUID(folder.name), name
+    async def tenants(self) -> list[UUID]:
+        """Those who have stored something."""
+        folders = await in_thread(partial(_folders, self.directory))
+        return [UUID(folder.name) for folder in folders if TENANT.fullmatch(folder.name)]
+
+    async def old(self, tenant_id: UUID, before: float) -> AsyncIterator[list[str]]:
+        """The checksums of everything last stored before this time, those of a folder at a time."""
+        for folder in await in_thread(partial(_folders, self.directory / str(tenant_id))):
+            names = await in_thread(partial(_older, folder, before))
+            yield [name for name in names if SHA256.fullmatch(name)]
 
     async def drop(self, tenant_id: UUID, sha256: str, before: float) -> bool:
         """Forget content unless it has been stored again since `before`; whether it is gone."""

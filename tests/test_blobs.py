@@ -37,6 +37,10 @@ async def read(
     return b"".join([chunk async for chunk in blobs.open(tenant, sha256, start, size)])
 
 
+async def old(blobs: FolderBlobs, before: float) -> list[str]:
+    return [name for tenant in await blobs.tenants() async for names in blobs.old(tenant, before) for name in names]
+
+
 def files(blobs: FolderBlobs) -> list[Path]:
     return sorted(path for path in blobs.directory.rglob("*") if path.is_file())
 
@@ -112,10 +116,10 @@ async def test_content_is_dropped_only_when_it_is_old(blobs: FolderBlobs) -> Non
     yesterday = time.time() - 90_000
     assert not await blobs.drop(TENANT, stored.sha256, yesterday)
     os.utime(files(blobs)[0], (yesterday - 1, yesterday - 1))
-    assert [each async for each in blobs.old(yesterday)] == [(TENANT, stored.sha256)]
+    assert await old(blobs, yesterday) == [stored.sha256]
     await blobs.put(TENANT, stream(b"old"), LIMIT)
     assert not await blobs.drop(TENANT, stored.sha256, yesterday), "it was stored again, so it is young"
-    assert [each async for each in blobs.old(yesterday)] == []
+    assert await old(blobs, yesterday) == []
     os.utime(files(blobs)[0], (yesterday - 1, yesterday - 1))
     assert await blobs.drop(TENANT, stored.sha256, yesterday)
     assert files(blobs) == []
@@ -147,7 +151,7 @@ async def test_leftovers_of_a_killed_upload_are_never_content_and_go_after_a_day
     process.send_signal(signal.SIGKILL)
     await process.communicate()
     (left,) = files(blobs)
-    assert [each async for each in blobs.old(time.time() + 1)] == []
+    assert await old(blobs, time.time() + 1) == []
     assert await blobs.tidy() == 0, "another process may be writing it"
     os.utime(left, (1, 1))
     assert await blobs.tidy() == 1

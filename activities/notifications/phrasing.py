@@ -11,7 +11,7 @@ from db.mail_templates import WORDINGS
 from db.outbox import Pool, as_tenant, rows
 from domain.mail.threads import topic
 from domain.notifications.headlines import LONGEST
-from domain.notifications.wording import Block, Wording, fill, fill_line
+from domain.notifications.wording import Block, Choices, Wording, fill, fill_line
 from domain.notifications.wordings import FOOTER, KINDS
 from notify.channel import Undeliverable
 from notify.templates import Rendered, letter
@@ -60,14 +60,19 @@ def merged(own: Sequence[Mapping[str, Any]]) -> Mapping[str, Wording]:
 
 
 def phrased(
-    name: str, wordings: Mapping[str, Wording], values: Mapping[str, str], subject: str, unattached: Sequence[Block]
+    name: str,
+    wordings: Mapping[str, Wording],
+    values: Mapping[str, str],
+    subject: str,
+    unattached: Sequence[Block],
+    choices: Choices = (),
 ) -> Rendered:
     """The mail of a wording; `subject` stands for {{ subject }} in its subject. Raises Undeliverable where it would say nothing."""
     wording = wordings[name]
     missing = [each for each in ("number", "subject", *KINDS[name].needed) if not values.get(each)]
     if missing:
         raise Undeliverable(f"The template {name!r} cannot be filled ({', '.join(missing)}).")
-    blocks = [*fill(wording.text, values), *unattached, *([] if values.get("mailbox") else [UNREAD])]
+    blocks = [*fill(wording.text, values, choices), *unattached, *([] if values.get("mailbox") else [UNREAD])]
     footer = "\n".join(block.text for block in fill(wordings[FOOTER].text, values))
     return letter(subject, blocks, footer or values["desk"])
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from api.schemas.attachments import AttachmentIds, FileView
 from api.schemas.common import (
     Body,
     Email,
@@ -86,6 +87,7 @@ class NewTicket(Body):
     team_id: UUID | None = None
     language: Language | None = None
     cc: Annotated[list[Email], Field(max_length=20)] = []
+    attachment_ids: AttachmentIds = []
 
 
 class TicketPatch(Body):
@@ -121,6 +123,7 @@ class NewComment(Body):
     tenant_id: OwnTenant | None = None
     body: Description
     internal: StrictBool = False
+    attachment_ids: AttachmentIds = []
     status: Status | None = None
     occurred_at: Instant | None = None
     reason: Annotated[Reason | None, Field(validate_default=True)] = None
@@ -173,6 +176,12 @@ class CopyBody(Body):
     """An address that is to hear what the customer is told, and may answer."""
 
     email: Email
+
+
+class TypingBody(Body):
+    """Somebody is writing; with `internal` a note, of which only the staff hear."""
+
+    internal: StrictBool = False
 
 
 class LinkView(View):
@@ -246,6 +255,7 @@ class TicketView(Resource):
     resolved_at: datetime | None
     closed_at: datetime | None
     reopens: int
+    satisfaction: int | None = Field(ge=1, le=5, description="How the customer rated its latest resolution.")
     sla: SlaStanding
     allowed_transitions: list[Status]
 
@@ -280,6 +290,7 @@ class CommentView(Resource):
     automatic: bool
     quoted: str | None
     call: CallView | None
+    attachments: list[FileView]
 
 
 class CommentOrder(StrEnum):
@@ -306,6 +317,9 @@ class TicketQuery(Body):
     category: list[Word] = []
     channel: list[ContactChannel] = []
     assignee_id: list[UUID] = []
+    unassigned: Annotated[
+        bool | None, Field(description="true: only tickets that nobody has; false: only those that somebody has.")
+    ] = None
     team_id: list[UUID] = []
     account_id: list[UUID] = []
     tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []

@@ -171,18 +171,18 @@ def project_new(
         yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
     if ticket.links:
         yield linked(opened, ticket)
-    if command.attachment_ids:
-        yield attached(opened, ticket, command.attachment_ids)
-    if isinstance(command, ImportTicket):
-        if command.comments:
-            told = to_json(command.comments).decode()
-            yield Bound(
-                TAKE_OVER_COMMENTS,
-                tenant | {"ticket": ticket.id, "comments": told, "created_at": ticket.created_at},
-            )
-    elif command.opening:
+    said = None
+    if isinstance(command, CreateTicket) and command.opening:
         said = AddComment(comment_id=opening_id(ticket.id), body=command.opening, quoted=command.quoted)
         yield written(opened, ticket, said)
+    if command.attachment_ids:
+        yield attached(opened, ticket, command.attachment_ids, said)
+    if isinstance(command, ImportTicket) and command.comments:
+        told = to_json(command.comments).decode()
+        yield Bound(
+            TAKE_OVER_COMMENTS,
+            tenant | {"ticket": ticket.id, "comments": told, "created_at": ticket.created_at},
+        )
 
 
 def project_moved(opened: OpenDecision, decision: Decision[Ticket], command: Any) -> Iterator[Bound]:

@@ -76,7 +76,11 @@ See the whole conversation: {{ link }}""",
 {{ subject }}
 
 If something is still not right, tell us, and we take it up again."""
-        + ANSWER,
+        + ANSWER
+        + """
+
+How did we do? {{ survey }}""",
+        survey="links by which the customer says how it went, at the end of a line that asks",
     ),
     "ticket_resolved_unanswered": _about_a_request(
         "A request was resolved because the customer did not answer.",
@@ -146,3 +150,8 @@ SAMPLE: Final[Mapping[str, str]] = {
     "targetNumber": "SUP-1041",
 }
 """What a preview shows."""
+
+SAMPLE_CHOICES: Final = tuple(
+    (label, f"https://help.acme.example/rate?score={score}#sample")
+    for score, label in ((5, "Very good"), (4, "Good"), (3, "Fair"), (2, "Poor"), (1, "Very poor"))
+)

@@ -15,7 +15,7 @@ from domain.sla.clocks import Clock, ClockKind
 from domain.tickets.clock_story import NAMES, ClockChange, Edit, Why, clock_changes, sentence, told
 from domain.tickets.lifecycle import AUTO_CLOSE, AUTO_RESOLVE, REMINDER
 
-BESIDE: Final = frozenset({"promises", "clocks", "escalations", "credits"})
+BESIDE: Final = frozenset({"promises", "clocks", "escalations", "credits", "limited"})
 """What a history keeps of a decision beside the fields that it changed."""
 
 
@@ -29,6 +29,12 @@ class Did(StrEnum):
     RESUME = "resume"
     WAIVE = "waive"
     REAPPLY = "reapply"
+    MACRO = "macro"
+    MERGE = "merge"
+    ABSORB = "absorb"
+    RELATE = "relate"
+    ASSIGN = "assign"
+    IMPORT = "import"
     DUE = "due"
     RECALCULATE = "recalculate"
 
@@ -47,10 +53,12 @@ FIELDS: Final[Mapping[str, str]] = {
     "sla_tier": "Tier",
     "assignee_id": "Assignee",
     "team_id": "Team",
+    "cc": "Copies",
+    "merged_from": "Merged tickets",
 }
 """How fields are called that are called otherwise than their names."""
 
-LONG: Final = frozenset({"description", "fields"})
+LONG: Final = frozenset({"description", "fields", "links", "watchers", "cc", "merged_from"})
 """Fields whose values would not fit into a sentence."""
 
 GROUPS: Final[Mapping[Kind, str]] = {
@@ -177,10 +185,27 @@ def began(row: Recorded, story: Story, known: Known) -> str:
         case Did.CHANGE:
             return f"{changed or 'Nothing changed'} by {row.actor}{why}"
         case Did.COMMENT:
-            return said(row) + (f", {changed}" if changed else "") + why
+            held = (
+                "; it reopened nothing, because mails have reopened the ticket too often"
+                if kept(row, "limited")
+                else ""
+            )
+            return said(row) + (f", {changed}" if changed else "") + why + held
         case Did.PAUSE | Did.RESUME | Did.WAIVE:
             verb = {Did.PAUSE: "paused", Did.RESUME: "resumed", Did.WAIVE: "waived"}[story.did]
             return f"{NAMES[ClockKind(row.command['kind'])]} {verb} by {row.actor}{why}"
+        case Did.MACRO:
+            return f"Macro “{row.command['name']}” by {row.actor}" + (f": {changed}" if changed else "")
+        case Did.MERGE:
+            return f"Merged into another ticket by {row.actor}{why}"
+        case Did.ABSORB:
+            return f"SUP-{row.command['source_number']} was merged into this one by {row.actor}"
+        case Did.RELATE:
+            return f"{changed or 'Nothing changed'} by {row.actor}"
+        case Did.ASSIGN:
+            return f"Assigned from the queue ({changed})"
+        case Did.IMPORT:
+            return f"Taken over from another desk ({row.command['external_ref']}) by {row.actor}"
         case Did.REAPPLY:
             return f"Brought under today's version of its definition by {row.actor}"
         case Did.DUE | Did.RECALCULATE:
@@ -188,7 +213,14 @@ def began(row: Recorded, story: Story, known: Known) -> str:
 
 
 def said(row: Recorded) -> str:
-    """That somebody wrote, and when they had, if that was before."""
+    """That somebody wrote or called, and when they had, if that was before."""
+    call = row.command.get("call")
+    if call:
+        minutes, seconds = divmod(int(call["seconds"]), 60)
+        length = f"{minutes} min {seconds} s" if call["seconds"] else "missed"
+        return f"{str(call['direction']).capitalize()} call ({length}) logged by {row.actor}"
+    if row.command.get("automatic"):
+        return f"An automatic message came ({row.actor})"
     how = "The customer wrote" if not row.staff else "Internal note" if row.command.get("internal") else "Public reply"
     occurred = row.command.get("occurred_at")
     dated = f", made at {told(datetime.fromisoformat(occurred))}" if occurred else ""

@@ -142,3 +142,28 @@ async def test_measures_tell_no_tenant_apart(rows: Rows) -> None:
         rows.connection.execute(add, (tenant, count))
     assert rows.seen("select * from all_measures() where name = 'test'") == [("test", "one", 60.0, 5, 2.0)]
     assert rows.seen("select count from measures where name = 'test'", tenant=rows.others) == [(3,)]
+
+
+async def test_queues_are_drained_where_somebody_waits_and_somebody_has_room(rows: Rows) -> None:
+    ends = ["delete from jobs where kind = 'DRAIN'"]
+    team, full, idle = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+    agent = rows.one("select id from users where tenant_id = %s and role = 'AGENT' limit 1", rows.mine)
+    for statement in ends:
+        rows.connection.execute(statement)
+    for each in (team, full, idle):
+        rows.connection.execute(
+            "insert into teams (id, tenant_id, name) values (%s, %s, %s)", (each, rows.mine, str(each))
+        )
+    rows.connection.execute(
+        "insert into team_members (tenant_id, team_id, user_id) values (%s, %s, %s), (%s, %s, %s)",
+        (rows.mine, team, agent, rows.mine, idle, agent),
+    )
+    for place in (team, full):
+        waiting = rows.ticket()
+        rows.connection.execute(
+            """update support_tickets set team_id = %s, route = '{"method": "LEAST_LOADED"}' where id = %s""",
+            (place, waiting),
+        )
+    assert rows.seen("select queue_drains('{}')") == [(1,)]
+    assert rows.one("select input ->> 'team' from jobs where kind = 'DRAIN'") == str(team)
+    assert rows.seen("select queue_drains('{}')") == [(0,)]

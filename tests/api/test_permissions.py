@@ -11,7 +11,8 @@ from api.permissions import LEAST_ROLE, PUBLIC, Route
 from cli.demo import PEOPLE
 from domain.customers import Tier
 from domain.identity import Role
-from tests.api.front import STREAMS, Front, problem, some_id
+from domain.ratings import survey_token
+from tests.api.front import STREAMS, Front, problem, some_id, uploaded
 from tests.api.records import Records
 from tests.api.told import posted
 from tests.stack import ROOT
@@ -41,6 +42,10 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("POST", "/api/tickets/{ticket_id}/cc"): {"email": "boss@shop.example"},
     ("DELETE", "/api/tickets/{ticket_id}/cc/{email}"): {},
     ("POST", "/api/tickets/{ticket_id}/calls"): {"direction": "INBOUND", "seconds": 1, "notes": "Mine now"},
+    ("POST", "/api/tickets/{ticket_id}/typing"): {},
+    ("POST", "/api/tickets/{ticket_id}/attachments"): {},
+    ("POST", "/api/tickets/{ticket_id}/rating"): {"score": 1},
+    ("POST", "/api/ratings/{token}"): {"score": 1},
     ("PATCH", "/api/routing-rules/{routing_rule_id}"): {"name": "Mine now"},
     ("DELETE", "/api/routing-rules/{routing_rule_id}"): {},
     ("POST", "/api/sla/definitions/{definition_id}/reapply"): {},
@@ -78,7 +83,10 @@ RECORDS: Final = {
 }
 """Things that every tenant begins with, and where they are listed."""
 
-MORE: Final = ("target_id", "routing_rule_id", "breach_id", "job_id", "notification_id", "webhook_id", "delivery_id")
+MORE: Final = (
+    *("target_id", "routing_rule_id", "breach_id", "job_id", "notification_id", "webhook_id", "delivery_id"),
+    *("attachment_id", "token"),
+)
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *MORE, *RECORDS)}
 
@@ -90,11 +98,14 @@ TELLING_THE_TIME: Final = {"/api/tickets/{ticket_id}/sla"}
 async def theirs(api: Front) -> dict[str, str]:
     """A thing of each kind, of the demo's first tenant."""
     ticket = {"customerEmail": "customer@example.com", "subject": "No dashboard", "description": "It answers 403."}
+    ticket_id = (await api.created("agent", "/api/tickets", ticket))["id"]
     return {
         "user_id": str(api.seed.users["agent"]),
         "team_id": str(api.seed.teams["Engineering"]),
         "account_id": str(api.seed.accounts[Tier.ENTERPRISE]),
-        "ticket_id": (await api.created("agent", "/api/tickets", ticket))["id"],
+        "ticket_id": ticket_id,
+        "attachment_id": (await uploaded(api, "agent", ticket_id))["id"],
+        "token": survey_token(b"another tenant's key", api.seed.tenant_id, UUID(ticket_id), 1),
         "target_id": (await api.created("agent", "/api/tickets", ticket))["id"],
         "routing_rule_id": (await api.created("lead", "/api/routing-rules", a_rule(api)))["id"],
         **{name: await first(api, path) for name, path in RECORDS.items()},

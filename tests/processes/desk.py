@@ -4,7 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,21 @@ from domain.identity import Actor, Role
 from domain.ids import workflow_id
 from domain.process import Command
 from domain.protocol import STATE_QUERY, WAKE_SIGNAL, Message, Receipt, Snapshot
-from domain.tickets.model import AddComment, AdjustClock, ChangeTicket, CreateTicket, Reapply, Status, Ticket
+from domain.tickets.model import (
+    Absorb,
+    AddComment,
+    AdjustClock,
+    ApplyMacro,
+    Assign,
+    ChangeTicket,
+    CreateTicket,
+    ImportTicket,
+    Merge,
+    Reapply,
+    Relate,
+    Status,
+    Ticket,
+)
 from runtime.settings import APP_ROLE, Settings
 from tests import stack
 from worker import make_worker
@@ -36,6 +50,11 @@ HANDLERS = {
     AddComment: "comment",
     AdjustClock: "clock",
     Reapply: "reapply",
+    ApplyMacro: "macro",
+    Merge: "merge",
+    Absorb: "absorb",
+    Relate: "relate",
+    Assign: "assign",
 }
 
 PEOPLE = {"agent": Role.AGENT, "lead": Role.LEAD, "customer": Role.CUSTOMER}
@@ -155,6 +174,19 @@ class Desk:
         if status not in (Status.NEW, Status.OPEN):
             await made.move(status)
         return made
+
+    def taken_over(self, **fields: Any) -> "OneTicket":
+        """A ticket of another desk that has yet to be imported."""
+        given = {
+            "external_ref": f"zendesk:{uuid.uuid4().hex[:8]}",
+            "customer_email": self.people["customer"].email,
+            "subject": "Old",
+            "description": "Very old.",
+            "status": Status.OPEN,
+            "created_at": datetime(2020, 1, 1, tzinfo=UTC),
+        }
+        message = self.message(ImportTicket.model_validate(given | fields))
+        return OneTicket(self, uuid.uuid5(self.tenant_id, message.command_id), message)
 
     async def account(self, monthly_fee: int, tier: str = "PREMIUM") -> None:
         """Give the customers an account that pays something."""

@@ -4,13 +4,26 @@ import asyncio
 import json
 import tempfile
 import time
+import uuid
 from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from api.errors import Refused
-from domain.tickets.model import ChangeTicket, Priority, Status
+from domain.tickets.model import (
+    Absorb,
+    AddComment,
+    ApplyMacro,
+    Assign,
+    ChangeTicket,
+    Link,
+    LinkKind,
+    Merge,
+    Priority,
+    Relate,
+    Status,
+)
 from tests import stack
 from tests.processes.desk import Desk, OneTicket, backstage
 from tests.replay import fingerprint
@@ -71,13 +84,44 @@ async def unborn(desk: Desk) -> OneTicket:
     return ticket
 
 
+async def merged(desk: Desk) -> OneTicket:
+    """Related, put in order by a macro, and merged into another one."""
+    other = await desk.ticket(Status.OPEN)
+    ticket = await desk.ticket(Status.OPEN)
+    await ticket.send(Relate(link=Link(type=LinkKind.TICKET, target_id=other.id)))
+    await ticket.send(Relate(watcher_id=desk.people["lead"].id))
+    said = AddComment(comment_id=uuid.UUID(int=1), body="We look at both of them.")
+    await ticket.send(ApplyMacro(template_id=other.id, name="Twice", add_tags=("twice",), comment=said))
+    await refused(ticket.send(Assign()))
+    await ticket.send(Merge(into_id=other.id))
+    return ticket
+
+
+async def absorbing(desk: Desk) -> OneTicket:
+    """Reopened by one that was merged into it."""
+    ticket = await desk.ticket(Status.RESOLVED)
+    at = (await ticket.state()).created_at
+    await ticket.send(Absorb(source_id=desk.tenant_id, source_number=7, unanswered=(at,), cc=("a@b.example",)))
+    return ticket
+
+
+async def imported(desk: Desk) -> OneTicket:
+    """Taken over from another desk while it waited for its customer, who does not answer."""
+    ticket = desk.taken_over(status=Status.PENDING_CUSTOMER)
+    await ticket.deliver_creation()
+    await ticket.pass_time(days=11)
+    return ticket
+
+
 async def refused(asked: Awaitable[object]) -> None:
     """Ask for what there is not."""
     with suppress(Refused):
         await asked
 
 
-LIVES: Final = {life.__name__: life for life in (young, midlife, closed, long, revived, unborn)}
+LIVES: Final = {
+    life.__name__: life for life in (young, midlife, closed, long, revived, unborn, merged, absorbing, imported)
+}
 
 
 async def runs(ticket: OneTicket) -> list[dict[str, Any]]:
