@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from activities.notifications.facts import About, Sites, survey_links
-from activities.notifications.phrasing import Wordings, phrased, subject_line, values_of
+from activities.notifications.phrasing import Wordings, values_of
 from db.outbox import Pool, once
 from db.suppressions import REFUSED
 from domain.mail.addresses import bounce_address, reply_address
@@ -14,6 +14,7 @@ from domain.notifications.wording import Block, Choices
 from domain.notifications.wordings import wording_of
 from domain.ratings import survey_token
 from notify.channel import Channel, File, Mail, NoSuchAddress, TooLargeForServer, Undeliverable, Undelivered
+from notify.letters import phrased, subject_line
 from notify.templates import Rendered, render
 from runtime.blobs import Blobs, Missing
 
