@@ -13,15 +13,19 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from api import (
+    api_keys,
     attachments,
     breaches,
+    bulk,
     compliance,
     customers,
     errors,
     events,
     identity,
+    inbound,
     jobs,
     mail_templates,
+    mailboxes,
     manual,
     notifications,
     openapi,
@@ -35,18 +39,24 @@ from api import (
     simulations,
     suppressions,
     system,
+    ticket_fields,
     ticket_relations,
+    ticket_templates,
     tickets,
+    views,
     webhooks,
 )
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
+from api.exports import Exports, list_routes
 from api.file_upkeep import FileUpkeep
 from api.job_kinds import job_kinds
+from api.mail.making import make_intake, make_listener
 from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
+from api.oidc import portal as oidc_portal
 from api.queues import Queues
 from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
@@ -67,10 +77,16 @@ GRACE_SECONDS: Final = 1.0
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     system.router,
     identity.router,
+    oidc_portal.router,
+    api_keys.router,
     customers.router,
     tickets.router,
     attachments.router,
     ratings.router,
+    bulk.router,
+    ticket_fields.router,
+    ticket_templates.router,
+    views.router,
     ticket_relations.router,
     routing_rules.router,
     promises.router,
@@ -88,6 +104,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     notifications.router,
     mail_templates.router,
     suppressions.router,
+    mailboxes.router,
+    inbound.router,
     webhooks.router,
     events.router,
 )
@@ -128,6 +146,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
             services = make_services(settings, engine, client, metrics)
             app.state.services = services
             stack.push_async_callback(services.limits.close)
+            stack.push_async_callback(services.gate.close)
             auditor = Auditor(
                 engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
             )
@@ -140,10 +159,15 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 refresher.run(),
                 services.live.run(),
                 FileUpkeep(engine, services.blobs).run(),
+                services.gate.keys.run(),
                 Queues(engine, services.processes).run(),
+                make_intake(services, metrics.registry).run(),
             ):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)
+            # Last to come and first to go: what it takes, the intake above can still begin with.
+            if listener := make_listener(settings, services.receiving):
+                await stack.enter_async_context(listener)
             yield
 
     app = FastAPI(
@@ -167,12 +191,14 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     manual.install(app)
     password_page.install(app)
     rating_page.install(app)
+    app.add_middleware(Exports, lists=list_routes(app), most_rows=settings.export_rows)
     app.add_middleware(
         Edge,
         metrics=metrics,
         budget_seconds=settings.request_budget_seconds + GRACE_SECONDS,
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_file_bytes + FORM_BYTES,
+        max_mail_bytes=settings.mail_max_bytes,
     )
     if settings.allowed_origins:
         app.add_middleware(

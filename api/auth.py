@@ -44,10 +44,13 @@ class Caller:
     time_zone: str
     preferences: dict[str, Any]
     password_set_at: datetime | None = None
+    is_key: bool = False
+    scopes: frozenset[str] | None = None
+    """Of an API key: what it is confined to; None for a key that does all that its role may do, and for people."""
 
     @property
     def role(self) -> Role:
-        """The user's role as the database has it, whatever the token says."""
+        """The role as the database has it, whatever the token says."""
         return self.actor.role
 
 
@@ -119,6 +122,20 @@ class Tokens:
 
     settings: Settings
     believed: dict[str, Claims] = field(default_factory=dict)
+
+    @cached_property
+    def beginning(self) -> str:
+        """How the tokens that we sign begin."""
+        return jwt.encode({}, self.settings.require_secret(), algorithm=ALGORITHM).partition(".")[0] + "."
+
+    def judges(self, token: str) -> bool:
+        """Whether a token is said to be signed as ours are, or is none at all; the others are for the OIDC provider's keys to judge."""
+        if token.startswith(self.beginning):
+            return True
+        try:
+            return bool(jwt.get_unverified_header(token).get("alg") == ALGORITHM)
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            return True
 
     def claims(self, token: str) -> Claims:
         """The claims of a token, as `verify` has them."""

@@ -19,8 +19,8 @@ from structlog.contextvars import bind_contextvars
 from api.auth import Caller
 from api.errors import Unauthenticated, on_http, on_invalid
 from api.middleware import PROBES
-from api.paging import PageRequest
-from api.permissions import LEAST_ROLE, PUBLIC
+from api.paging import FURTHER, PageRequest
+from api.permissions import LEAST_ROLE, PEOPLE_ONLY, PUBLIC, SCOPE_OF, Route
 from api.services import Services
 from api.tenancy import CURRENT_TENANT
 from db.engine import tenant_transaction
@@ -34,6 +34,20 @@ class RoleTooLow(Forbidden):
 
     def __init__(self, least: Role) -> None:
         super().__init__(f"This takes the role {least}.", required_role=least)
+
+
+class ScopeMissing(Forbidden):
+    """The API key's scopes do not include this."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This takes an API key with the scope {scope}.", required_scope=scope)
+
+
+class PeopleOnly(Forbidden):
+    """An API key is nobody who could have this."""
+
+    def __init__(self) -> None:
+        super().__init__("This is for people: an API key has no inbox, no preferences and no promises to keep.")
 
 
 class UnknownTenant(NotFound):
@@ -66,21 +80,35 @@ async def guard(request: Request) -> None:
 async def admit(request: Request) -> None:
     """Who calls, may they, and are they not too many?
 
-    The caller is kept in `request.state.caller`, and its tenant in the context of the request.
+    The caller is kept in `request.state.caller`, until when it is admitted in `request.state.expires_at` (seconds since 1970),
+    and its tenant in the context of the request.
     """
     app = services(request)
     route: APIRoute = request.scope["route"]
     least = LEAST_ROLE[request.method, route.path]
+    further = request.scope.get(FURTHER, False)
     if least is not PUBLIC:
-        caller = await app.directory.caller(app.tokens.claims(bearer(request)))
+        caller, request.state.expires_at = await app.gate.admit(bearer(request))
         request.state.caller = caller
         CURRENT_TENANT.set(caller.tenant_id)
         bind_contextvars(tenant_id=str(caller.tenant_id), actor_id=str(caller.id))
-        await app.limits.principal(str(caller.id))
+        if not further:
+            await app.limits.principal(str(caller.id))
         if not caller.role.includes(least):
             raise RoleTooLow(least)
-    elif route.path not in PROBES:
+        if caller.is_key:
+            confine(caller, (request.method, route.path))
+    elif route.path not in PROBES and not further:
         await app.limits.public(address(request))
+
+
+def confine(key: Caller, route: Route) -> None:
+    """Refuse an API key what is outside its scopes, and what only people have. Raises ScopeMissing, PeopleOnly."""
+    if route in PEOPLE_ONLY:
+        raise PeopleOnly
+    scope = SCOPE_OF[route]
+    if key.scopes is not None and scope is not None and scope not in key.scopes:
+        raise ScopeMissing(scope)
 
 
 async def on_unreadable(request: Request, error: RequestValidationError | HTTPException) -> Response:

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from api.auth import Caller
-from api.dependencies import App, Principal, bearer
+from api.dependencies import App, Principal
 from api.live import Live
 from api.routing import Area
 from db.events import Position, Row
@@ -19,6 +19,9 @@ from db.events import Position, Row
 router = Area(prefix="/api/events", tags=["Live"])
 
 PING_SECONDS: Final = 15
+LONGEST_SECONDS: Final = 86_400
+"""A key need not expire; its stream does."""
+
 TOKEN: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 EXAMPLE: Final = (
@@ -46,11 +49,11 @@ async def stream_events(request: Request, caller: Principal, app: App, last_even
 
     `ticket.commented` names the comment (`commentId`), `ticket.typing` who is writing (`by {name, role}`): a chat goes over this stream.
 
-    Ends when the token expires or its user is deactivated; a client that reconnects with `Last-Event-ID` misses nothing.
+    Ends when the token or key expires or is good no more, and after a day; a client that reconnects with `Last-Event-ID` misses nothing.
     """
     if request.scope.get("summit.head"):
         return Response(media_type="text/event-stream")
-    seconds = app.tokens.claims(bearer(request)).expires_at - time.time()
+    seconds = min(request.state.expires_at - time.time(), LONGEST_SECONDS)
     stream = written(app.live, caller, position(last_event_id), seconds)
     return EventSourceResponse(stream, ping=PING_SECONDS, sep="\n")
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Form, Query, Request
 from starlette.responses import Response
 
+from api.auth import Caller
 from api.constraints import AccountOfStaff, EmailTaken, UnknownReference
 from api.dependencies import Admin, Agent, App, IfMatch, PageQuery, Principal, RoleTooLow, Session, address
 from api.errors import problem_response, refusals
@@ -31,8 +32,9 @@ from api.schemas.identity import (
 from db import identity, passwords
 from db.routing import queue_drains
 from domain.identity import Role
+from domain.keys import EVERYTHING
 from domain.notifications.preferences import read_preferences
-from domain.people import OwnAccess, may_change
+from domain.people import BeyondScopes, LastAdministrator, OwnAccess, may_change, within_scopes
 from domain.process import KeyReused, NotFound
 
 router = Area(tags=["Identity"])
@@ -61,11 +63,13 @@ async def get_me(caller: Principal) -> Response:
     return reply(
         Me(
             id=caller.id,
+            kind="API_KEY" if caller.is_key else "USER",
             name=caller.actor.name,
-            email=caller.actor.email,
+            email=caller.actor.email or None,
             role=caller.role,
             tenant_id=caller.tenant_id,
             account_id=caller.actor.account_id,
+            scopes=shown_scopes(caller),
             time_zone=caller.time_zone,
             preferences=preferences_view(read_preferences(caller.preferences)),
         )
@@ -85,10 +89,11 @@ async def change_availability(body: Availability, agent: Agent, session: Session
     "/api/users",
     status_code=201,
     response_model=UserView,
-    responses=refusals(EmailTaken, AccountOfStaff, UnknownReference, KeyReused),
+    responses=refusals(EmailTaken, AccountOfStaff, UnknownReference, BeyondScopes, KeyReused),
 )
 async def create_user(body: CreateUser, admin: Admin, app: App, session: Session, once: Once) -> Response:
     """Add a person. Without a password a mail invites the user to choose one, within 7 days."""
+    within_scopes(admin.scopes is not None, body.role)
     user_id = new_id()
     await refuse_unknown(session, {("/accountId", "account"): body.account_id, ("/teamIds", "team"): body.team_ids})
     values = {"id": user_id, **await written(app, body)}
@@ -125,7 +130,7 @@ async def get_user(user_id: UUID, agent: Agent, session: Session) -> Response:
 @router.patch(
     "/api/users/{user_id}",
     response_model=UserView,
-    responses=refusals(EmailTaken, AccountOfStaff, UnknownReference, OwnAccess),
+    responses=refusals(EmailTaken, AccountOfStaff, UnknownReference, BeyondScopes, OwnAccess, LastAdministrator),
 )
 async def change_user(
     user_id: UUID, body: ChangeUser, admin: Admin, app: App, session: Session, accepted: IfMatch
@@ -134,13 +139,15 @@ async def change_user(
 
     A new address or password ends the links that were mailed before; who has not chosen a password yet is invited anew.
     """
-    if body.model_fields_set & {"role", "active"} and admin.id not in await identity.lock_admins(session):
+    admins = await identity.lock_admins(session) if body.model_fields_set & {"role", "active"} else {admin.id}
+    if not admin.is_key and admin.id not in admins:
         raise RoleTooLow(Role.ADMIN)
     before = found(await identity.lock_user(session, user_id))
+    within_scopes(admin.scopes is not None, Role(before["role"]), *([body.role] if body.role else []))
     fresh(before["version"], accepted)
     await refuse_unknown(session, {("/accountId", "account"): body.account_id, ("/teamIds", "team"): body.team_ids})
     values = await written(app, body)
-    may_change(admin.id, user_id, values)
+    may_change(admin.id, user_id, values, admins)
     teams = body.team_ids if "team_ids" in body.model_fields_set else None
     await identity.change_user(session, user_id, values, teams)
     view = await user_view(session, user_id)
@@ -181,6 +188,13 @@ async def get_team(team_id: UUID, agent: Agent, session: Session) -> Response:
     """One team."""
     view = await team_view(session, team_id)
     return reply(view, version=view.version)
+
+
+def shown_scopes(caller: Caller) -> list[str] | None:
+    """What an API key is confined to; None for people."""
+    if not caller.is_key:
+        return None
+    return [EVERYTHING] if caller.scopes is None else sorted(caller.scopes)
 
 
 async def written(app: App, body: CreateUser | ChangeUser) -> dict[str, Any]:

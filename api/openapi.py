@@ -20,8 +20,8 @@ ALWAYS: Final[Mapping[str, str]] = {
     "503": "Something that we lean on is away; see `Retry-After`. Repeating is safe with the same Idempotency-Key.",
 }
 SIGNED_IN: Final[Mapping[str, str]] = {
-    "401": "No token, or one that is forged, expired or no longer good.",
-    "403": "The caller's role does not include this, or the body names another tenant.",
+    "401": "No token or API key, or one that is forged, expired or no longer good.",
+    "403": "The caller's role or the key's scopes do not include this, or the body names another tenant.",
 }
 WITH_BODY: Final[Mapping[str, str]] = {
     "408": "The body did not arrive in time.",
@@ -29,14 +29,23 @@ WITH_BODY: Final[Mapping[str, str]] = {
 }
 PROBE: Final[Mapping[str, str]] = {"422": ALWAYS["422"]}
 
+HOW_TO_SIGN_IN: Final = (
+    "A token of `POST /api/auth/token`, one of the OIDC issuer that `GET /api/auth/oidc` names, "
+    "or an API key of `POST /api/api-keys`."
+)
+
 RETRY_AFTER: Final = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
 ETAG: Final = {"description": "The resource's version, for If-Match.", "schema": {"type": "string", "example": '"v1"'}}
 LOCATION: Final = {"description": "Where the new resource is.", "schema": {"type": "string"}}
+AS_CSV: Final = {
+    "schema": {"type": "string", "description": "The whole list, from `cursor` on, as a file (RFC 4180, UTF-8)."}
+}
+DISPOSITION: Final = {"description": "The name of the file, with `Accept: text/csv`.", "schema": {"type": "string"}}
 
 DESCRIPTION: Final = """Enterprise support platform: every promise is a durable timer.
 
-Errors are problem documents (RFC 9457). Lists are paged with cursors. Creating calls take an `Idempotency-Key`, changes
-`If-Match`. Sign in at `POST /api/auth/token`."""
+Errors are problem documents (RFC 9457). Lists are paged with cursors; with `Accept: text/csv` a list answers all of its pages as
+one file. Creating calls take an `Idempotency-Key`, changes `If-Match`. Sign in at `POST /api/auth/token`; programs use API keys."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -67,7 +76,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = {**problem, "additionalProperties": True}
     components["securitySchemes"] = {
-        BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or API key", "description": HOW_TO_SIGN_IN},
     }
     for method, path, operation in operations(document):
         complete(operation, LEAST_ROLE[method, path] is PUBLIC, path, schemas)
@@ -106,6 +115,9 @@ def complete(operation: dict[str, Any], public: bool, path: str, schemas: Mappin
             headers["Retry-After"] = RETRY_AFTER
         if status.startswith("2") and has_version(response, schemas):
             headers["ETag"] = ETAG
+        if status == "200" and is_page(response, schemas):
+            response["content"]["text/csv"] = AS_CSV
+            headers["Content-Disposition"] = DISPOSITION
         if status == "201":
             headers["Location"] = LOCATION
         if not headers:
@@ -113,7 +125,18 @@ def complete(operation: dict[str, Any], public: bool, path: str, schemas: Mappin
     operation["responses"] = dict(sorted(responses.items()))
 
 
+def is_page(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> bool:
+    """Whether the answer is a page of a list, which is given out as a file too."""
+    return {"data", "page"} == set(named_schema(response, schemas).get("properties", {}))
+
+
+def named_schema(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that a JSON answer refers to; an empty one when it refers to none."""
+    reference = response.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+    found: Mapping[str, Any] = schemas.get(reference.rpartition("/")[2], {})
+    return found
+
+
 def has_version(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> bool:
     """Whether the answer is a resource, which is what has a version."""
-    reference = response.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
-    return "version" in schemas.get(reference.rpartition("/")[2], {}).get("properties", {})
+    return "version" in named_schema(response, schemas).get("properties", {})

@@ -1,4 +1,4 @@
-"""The one table of who may call what: each route with its least role; `python -m api.permissions` prints it."""
+"""The one table of who may call what: each route with its least role and a key's scope; `python -m api.permissions` prints it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from domain.identity import Role
+from domain.keys import EVERYTHING
 
 PUBLIC: Final = None
 """Answers without a token."""
@@ -18,6 +19,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): PUBLIC,
     ("POST", "/api/auth/token"): PUBLIC,
+    ("GET", "/api/auth/oidc"): PUBLIC,
     ("POST", "/api/auth/password-reset"): PUBLIC,
     ("POST", "/api/auth/password"): PUBLIC,
     ("GET", "/api/me"): Role.CUSTOMER,
@@ -36,6 +38,18 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/api/mail/suppressions"): Role.ADMIN,
     ("GET", "/api/mail/suppressions/{address}"): Role.ADMIN,
     ("DELETE", "/api/mail/suppressions/{address}"): Role.ADMIN,
+    ("POST", "/api/mailboxes"): Role.ADMIN,
+    ("GET", "/api/mailboxes"): Role.AGENT,
+    ("GET", "/api/mailboxes/{mailbox_id}"): Role.AGENT,
+    ("PATCH", "/api/mailboxes/{mailbox_id}"): Role.ADMIN,
+    ("DELETE", "/api/mailboxes/{mailbox_id}"): Role.ADMIN,
+    ("POST", "/api/mail/inbound"): Role.AGENT,
+    ("GET", "/api/mail/inbound"): Role.LEAD,
+    ("GET", "/api/mail/inbound/{mail_id}"): Role.LEAD,
+    ("GET", "/api/mail/inbound/{mail_id}/raw"): Role.LEAD,
+    ("POST", "/api/mail/inbound/{mail_id}/accept"): Role.LEAD,
+    ("POST", "/api/mail/inbound/{mail_id}/retry"): Role.LEAD,
+    ("POST", "/api/mail/inbound/{mail_id}/discard"): Role.LEAD,
     ("POST", "/api/webhooks"): Role.ADMIN,
     ("GET", "/api/webhooks"): Role.ADMIN,
     ("GET", "/api/webhooks/{webhook_id}"): Role.ADMIN,
@@ -44,6 +58,10 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/api/webhooks/{webhook_id}/deliveries"): Role.ADMIN,
     ("POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): Role.ADMIN,
     ("GET", "/api/events"): Role.CUSTOMER,
+    ("POST", "/api/api-keys"): Role.ADMIN,
+    ("GET", "/api/api-keys"): Role.ADMIN,
+    ("GET", "/api/api-keys/{key_id}"): Role.ADMIN,
+    ("DELETE", "/api/api-keys/{key_id}"): Role.ADMIN,
     ("POST", "/api/users"): Role.ADMIN,
     ("GET", "/api/users"): Role.AGENT,
     ("GET", "/api/users/{user_id}"): Role.AGENT,
@@ -109,6 +127,25 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("PATCH", "/api/escalation-rules/{rule_id}"): Role.LEAD,
     ("DELETE", "/api/escalation-rules/{rule_id}"): Role.LEAD,
     ("GET", "/api/escalation-rules/{rule_id}/versions"): Role.AGENT,
+    ("POST", "/api/tickets/{ticket_id}/macros/{template_id}"): Role.AGENT,
+    ("POST", "/api/tickets/bulk"): Role.AGENT,
+    ("POST", "/api/ticket-fields"): Role.ADMIN,
+    ("GET", "/api/ticket-fields"): Role.CUSTOMER,
+    ("GET", "/api/ticket-fields/{field_id}"): Role.CUSTOMER,
+    ("PATCH", "/api/ticket-fields/{field_id}"): Role.ADMIN,
+    ("DELETE", "/api/ticket-fields/{field_id}"): Role.ADMIN,
+    ("POST", "/api/ticket-templates"): Role.LEAD,
+    ("GET", "/api/ticket-templates"): Role.AGENT,
+    ("GET", "/api/ticket-templates/{template_id}"): Role.AGENT,
+    ("PATCH", "/api/ticket-templates/{template_id}"): Role.LEAD,
+    ("DELETE", "/api/ticket-templates/{template_id}"): Role.LEAD,
+    ("POST", "/api/views"): Role.AGENT,
+    ("GET", "/api/views"): Role.AGENT,
+    ("GET", "/api/views/counts"): Role.AGENT,
+    ("GET", "/api/views/{view_id}"): Role.AGENT,
+    ("PATCH", "/api/views/{view_id}"): Role.AGENT,
+    ("DELETE", "/api/views/{view_id}"): Role.AGENT,
+    ("GET", "/api/views/{view_id}/tickets"): Role.AGENT,
     ("GET", "/api/settings"): Role.AGENT,
     ("PATCH", "/api/settings"): Role.ADMIN,
     ("GET", "/api/jobs"): Role.AGENT,
@@ -124,6 +161,46 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/api/deadlines/feed"): Role.AGENT,
     ("GET", "/api/deadlines.ics"): PUBLIC,
 }
+
+PEOPLE_ONLY: Final[frozenset[Route]] = frozenset(
+    {
+        ("PUT", "/api/me/preferences"),
+        ("PUT", "/api/me/availability"),
+        ("GET", "/api/notifications"),
+        ("POST", "/api/notifications/{notification_id}/read"),
+        ("GET", "/api/deadlines/feed"),
+        *(route for route in LEAST_ROLE if route[1].startswith("/api/views")),
+    }
+)
+"""What an API key has none of: wishes, queues and views of its own, an inbox, promises that it owes."""
+
+UNSCOPED: Final[frozenset[Route]] = frozenset({("GET", "/api/me")})
+"""What a key may call whatever its scopes."""
+
+WHOLE: Final[frozenset[str]] = frozenset({"api-keys"})
+"""Areas where a scope would be worth all others: only keys without scopes get in."""
+
+READING: Final[frozenset[Route]] = frozenset({("POST", "/api/sla/preview")})
+"""Calls that change nothing although they are not a GET."""
+
+
+def scope_of(route: Route) -> str | None:
+    """The scope that a key needs for a route: its area, which is what follows `/api/`, and whether it reads or writes.
+
+    None where any key may call, or where no key is needed or none gets in.
+    """
+    method, path = route
+    if LEAST_ROLE[route] is PUBLIC or route in PEOPLE_ONLY | UNSCOPED:
+        return None
+    area = path.split("/")[2].partition(".")[0]
+    if area in WHOLE:
+        return EVERYTHING
+    return f"{area}:{'read' if method == 'GET' or route in READING else 'write'}"
+
+
+SCOPE_OF: Final[Mapping[Route, str | None]] = {route: scope_of(route) for route in LEAST_ROLE}
+SCOPES: Final = (EVERYTHING, *sorted({scope for scope in SCOPE_OF.values() if scope and scope != EVERYTHING}))
+"""Every scope there is."""
 
 
 class Ungranted(Exception):
@@ -168,11 +245,25 @@ def markdown(table: Mapping[Route, Role | None] = LEAST_ROLE) -> str:
         "Printed by `python -m api.permissions`; each role from AGENT on includes the one before.",
         "A CUSTOMER sees the data of the own account only; another tenant's data does not exist for anybody (404).",
         "",
-        "| call | least role |",
-        "|---|---|",
-        *(f"| {method} {path} | {role or 'public'} |" for (method, path), role in table.items()),
+        f"An API key has a role too, and needs the scope beside the call unless it was made without scopes (`{EVERYTHING}`):",
+        f"{', '.join(f'`{scope}`' for scope in SCOPES)}.",
+        "",
+        "| call | least role | scope of a key |",
+        "|---|---|---|",
+        *(
+            f"| {method} {path} | {role or 'public'} | {in_words((method, path))} |"
+            for (method, path), role in table.items()
+        ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def in_words(route: Route) -> str:
+    """What a key needs for a route, as the table prints it."""
+    if route in PEOPLE_ONLY:
+        return "people only"
+    scope = SCOPE_OF[route]
+    return f"`{scope}`" if scope else "none"
 
 
 if __name__ == "__main__":

@@ -11,13 +11,19 @@ from temporalio.client import Client
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import TICKET, Desk
+from api.fields import TicketFields
+from api.gate import Gate
+from api.keyring import KeyRing
 from api.limits import Limits, make_limits
 from api.live import Live
+from api.mail.receiving import Receiving
 from api.merging import Merging
 from api.metrics import Metrics
+from api.oidc.people import make_members
 from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
+from api.templating import Templating
 from runtime.blobs import Blobs, FolderBlobs
 from runtime.settings import Settings
 from runtime.targets import Targets
@@ -34,7 +40,7 @@ class Services:
     engine: AsyncEngine
     temporal: Client
     metrics: Metrics
-    tokens: Tokens
+    gate: Gate
     directory: Directory
     passwords: Passwords
     limits: Limits
@@ -46,6 +52,7 @@ class Services:
     live: Live
     targets: Targets
     blobs: Blobs
+    receiving: Receiving
     fingerprint_key: bytes = field(repr=False)
     trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TRIALS_AT_ONCE))
 
@@ -54,22 +61,25 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
     """Services as the settings want them. Needs a running loop."""
     confirmations = Confirmations(engine)
     processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
+    directory = Directory(engine)
+    fields = TicketFields(engine)
     return Services(
         settings=settings,
         engine=engine,
         temporal=temporal,
         metrics=metrics,
-        tokens=Tokens(settings),
-        directory=Directory(engine),
+        gate=Gate(Tokens(settings), directory, KeyRing(engine), make_members(settings, engine, directory)),
+        directory=directory,
         passwords=Passwords(),
         limits=make_limits(settings),
         cursors=Cursors(derive_key(settings, "cursors")),
         processes=processes,
         confirmations=confirmations,
-        desk=Desk(processes, engine, Merging(TICKET, processes, engine)),
+        desk=Desk(processes, engine, Merging(TICKET, processes, engine), fields, Templating(engine, fields)),
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),
+        receiving=Receiving(engine),
         blobs=FolderBlobs(Path(settings.files_dir)),
         fingerprint_key=derive_key(settings, "fingerprints"),
     )

@@ -11,9 +11,12 @@ import typer
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 
+from api.oidc.published import Unreachable, fetch_keys
 from cli.migrate import alembic_config
 from runtime.embedded.ports import is_free
+from runtime.outgoing import Caller
 from runtime.settings import APP_ROLE, PostgresSettings, Settings
+from runtime.targets import Targets
 from runtime.temporal import connect, missing_search_attributes, parse_payload_keys
 
 OLDEST_PYTHON = (3, 11)
@@ -63,6 +66,7 @@ async def _examine() -> int:
         "postgres": _postgres,
         "migrations": _migrations,
         "row security": _row_security,
+        "sign-in": _sign_in,
         "mail": _mail,
         "notifications": _notifications,
         "webhooks": _webhooks,
@@ -165,6 +169,20 @@ async def _row_security(settings: Settings) -> str:
             f"{settings.postgres.user} owns {tables[0]} tables and so passes their row-level security", remedy
         )
     return f"{settings.postgres.user} cannot bypass it"
+
+
+async def _sign_in(settings: Settings) -> str:
+    if settings.oidc_issuer is None:
+        return "with passwords; no OIDC issuer is set"
+    caller = Caller(Targets.read(settings.allow_targets))
+    try:
+        keys = await fetch_keys(caller, settings.oidc_issuer, settings.oidc_jwks_url)
+    except Unreachable as error:
+        raise Ailment(
+            f"the keys of the OIDC issuer cannot be fetched: {error}",
+            "see that the issuer can be reached from here; check SUMMIT_OIDC_ISSUER, _JWKS_URL and SUMMIT_ALLOW_TARGETS",
+        ) from error
+    return f"with passwords and {settings.oidc_issuer}, which publishes {len(keys)} keys"
 
 
 async def _mail(settings: Settings) -> str:

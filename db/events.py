@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, RowMapping, Uuid, bindparam, cast, func, literal, null, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.tables.api_keys import api_keys
 from db.tables.identity import users
 
 Row = RowMapping
@@ -28,8 +29,17 @@ select tenant_id, xid, seq, type, entity, entity_id, version, at, internal, acco
 where (xid, seq) > (:xid, :seq) and (xid, seq) <= (:to_xid, :to_seq)
 order by xid, seq limit :most
 """)
-LISTENERS: Final = select(users.c.id, users.c.role, users.c.account_id, users.c.email).where(
-    users.c.id.in_(bindparam("ids", expanding=True, type_=Uuid)), users.c.active
+_ids = bindparam("ids", expanding=True, type_=Uuid)
+LISTENERS: Final = (
+    select(users.c.id, users.c.role, users.c.account_id, users.c.email)
+    .where(users.c.id.in_(_ids), users.c.active)
+    .union_all(
+        select(api_keys.c.id, api_keys.c.role, cast(null(), Uuid), literal("")).where(
+            api_keys.c.id.in_(_ids),
+            api_keys.c.revoked_at.is_(None),
+            or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.clock_timestamp()),
+        )
+    )
 )
 
 
@@ -73,5 +83,5 @@ async def events_between(connection: AsyncConnection, after: Position, to: Posit
 
 
 async def listeners(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[Row]:
-    """Those of these users who are active, as they are now."""
+    """Those of these users and API keys that may still listen, as they are now."""
     return (await connection.execute(LISTENERS, {"ids": list(ids)})).mappings().all()

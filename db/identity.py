@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.identity import team_members, teams, users
@@ -34,6 +35,9 @@ Row = RowMapping
 
 LOGIN_CANDIDATES: Final = sql("select * from login_candidates(:address)")
 PUBLIC_TENANT: Final = sql("select id, slug from public_tenant(cast(:named as text), cast(:host as text))")
+
+BY_ADDRESS: Final = sql("select id, active from user_by_address(:address)")
+PROVISION: Final = upsert(users).on_conflict_do_nothing().returning(users.c.id)
 
 CALLER: Final = select(
     users.c.id,
@@ -61,7 +65,7 @@ HIDDEN: Final = frozenset(("tenant_id", "password_hash", "password_set_at", "pre
 USER_COLUMNS: Final = [column for column in users.c if column.name not in HIDDEN]
 USER: Final = select(*USER_COLUMNS, team_ids).where(users.c.id == bindparam("id", type_=Uuid))
 USER_FOR_UPDATE: Final = (
-    select(users.c.version, users.c.email, users.c.password_hash.is_(None).label("pending"))
+    select(users.c.version, users.c.email, users.c.role, users.c.password_hash.is_(None).label("pending"))
     .where(users.c.id == bindparam("id", type_=Uuid))
     .with_for_update()
 )
@@ -151,6 +155,16 @@ async def find_caller(connection: AsyncConnection, user_id: UUID) -> Row | None:
     return (await connection.execute(CALLER, {"id": user_id})).mappings().first()
 
 
+async def user_by_address(connection: AsyncConnection, address: str) -> Row | None:
+    """The user of the transaction's tenant with this address, and whether it is active."""
+    return (await connection.execute(BY_ADDRESS, {"address": address})).mappings().first()
+
+
+async def provision(connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
+    """Write a user without a password, unless somebody has the address by now; then False."""
+    return (await connection.execute(PROVISION, values)).first() is not None
+
+
 async def find_signing_in(connection: AsyncConnection, user_id: UUID, stored: str) -> Row | None:
     """Role and last change of password of an active user whose hash is still the one that was compared with."""
     return (await connection.execute(SIGNING_IN, {"id": user_id, "stored": stored})).mappings().first()
@@ -182,7 +196,7 @@ async def add_user(connection: AsyncConnection, values: Mapping[str, Any], teams
 
 
 async def lock_user(connection: AsyncConnection, user_id: UUID) -> Row | None:
-    """Version, address and whether a password is still to be chosen (`pending`) of a user, locked until the transaction ends."""
+    """Version, address, role and whether a password is still to be chosen (`pending`) of a user, locked until the transaction ends."""
     return (await connection.execute(USER_FOR_UPDATE, {"id": user_id})).mappings().first()
 
 

@@ -1,10 +1,10 @@
 """The environment, read once per process by its composition root and passed on as typed values."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.targets import Targets
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     request_budget_seconds: float = Field(default=8.0, validation_alias="SUMMIT_REQUEST_BUDGET", gt=0)
     public_url: str = Field(default="http://127.0.0.1:3100", validation_alias="SUMMIT_PUBLIC_URL")
     portal_url: str | None = Field(default=None, validation_alias="SUMMIT_PORTAL_URL")
-    """Where a portal serves `/tickets/<id>`, `/inbox` and `/set-password`; without one, mails hold no links to the first two."""
+    """Where a portal serves `/tickets/<id>`, `/inbox`, `/set-password` and `/rate`; without one, mails hold no links to the first two."""
     allow_targets: str = Field(default="", validation_alias="SUMMIT_ALLOW_TARGETS")
     smtp_host: str | None = Field(default=None, validation_alias="SUMMIT_SMTP_HOST")
     smtp_port: int = Field(default=587, validation_alias="SUMMIT_SMTP_PORT", ge=1, le=65535)
@@ -93,10 +93,31 @@ class Settings(BaseSettings):
     """Whom to trust beside the usual authorities, as a PEM file: for mail servers with a certificate of the house."""
     mail_from: str = Field(default="support@summit.example", validation_alias="SUMMIT_MAIL_FROM")
     mail_dir: str = Field(default=".summit/mail", validation_alias="SUMMIT_MAIL_DIR", min_length=1)
+    mail_listen: str = Field(default="", validation_alias="SUMMIT_MAIL_LISTEN")
+    """Where the API takes mail by SMTP, as `host:port`; nowhere when empty."""
+    mail_protocol: Literal["smtp", "lmtp"] = Field(default="smtp", validation_alias="SUMMIT_MAIL_PROTOCOL")
+    mail_max_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAIL_MAX_BYTES", ge=64 * 1024)
+    mail_authserv: str | None = Field(default=None, validation_alias="SUMMIT_MAIL_TRUSTED_AUTHSERV")
+    """Whose Authentication-Results are believed: the name under which the mail server in front of us writes them."""
+    mail_interval_seconds: float = Field(default=1.0, validation_alias="SUMMIT_MAIL_INTERVAL", gt=0)
     files_dir: str = Field(default=".summit/files", validation_alias="SUMMIT_FILES_DIR", min_length=1)
     max_file_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAX_FILE_BYTES", ge=1024)
+    export_rows: int = Field(default=100_000, validation_alias="SUMMIT_EXPORT_ROWS", ge=1)
     event_days: int = Field(default=7, validation_alias="SUMMIT_EVENT_DAYS", ge=1)
     auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
+
+    oidc_issuer: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_ISSUER")
+    """An OpenID provider whose tokens are taken beside our own, spelt exactly as their `iss`."""
+    oidc_audience: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_AUDIENCE")
+    oidc_jwks_url: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_JWKS_URL")
+    oidc_client_id: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_CLIENT_ID")
+    oidc_tenant: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_TENANT")
+    oidc_tenant_claim: str | None = Field(default=None, validation_alias="SUMMIT_OIDC_TENANT_CLAIM")
+    oidc_email_claim: str = Field(default="email", validation_alias="SUMMIT_OIDC_EMAIL_CLAIM", min_length=1)
+    oidc_name_claim: str = Field(default="name", validation_alias="SUMMIT_OIDC_NAME_CLAIM", min_length=1)
+    oidc_provision: Literal["CUSTOMER", "AGENT", "LEAD", "ADMIN"] | None = Field(
+        default=None, validation_alias="SUMMIT_OIDC_PROVISION"
+    )
 
     job_kinds: str = Field(default="", validation_alias="SUMMIT_JOB_KINDS")
     """The kinds of jobs that this API process runs, with commas between; all of them unless given."""
@@ -128,6 +149,14 @@ class Settings(BaseSettings):
             raise ValueError("must be a plain address such as support@example.com")
         return value
 
+    @field_validator("mail_listen")
+    @classmethod
+    def _place(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isdigit() and 1 <= int(port) <= 65535):
+            raise ValueError("must be a host and a port, such as 127.0.0.1:2525")
+        return value
+
     @field_validator("public_url", "portal_url")
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
@@ -143,6 +172,14 @@ class Settings(BaseSettings):
         "smtp_password",
         "smtp_ca_file",
         "portal_url",
+        "mail_authserv",
+        "oidc_issuer",
+        "oidc_audience",
+        "oidc_jwks_url",
+        "oidc_client_id",
+        "oidc_tenant",
+        "oidc_tenant_claim",
+        "oidc_provision",
         mode="before",
     )
     @classmethod
@@ -156,6 +193,20 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value()) < MIN_SECRET_LENGTH:
             raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
         return value
+
+    @model_validator(mode="after")
+    def _whole_oidc(self) -> Self:
+        if self.oidc_issuer is None:
+            return self
+        if self.oidc_audience is None:
+            raise ValueError("SUMMIT_OIDC_ISSUER needs SUMMIT_OIDC_AUDIENCE: tokens for others must not be taken")
+        if (self.oidc_tenant is None) == (self.oidc_tenant_claim is None):
+            raise ValueError("SUMMIT_OIDC_ISSUER needs one of SUMMIT_OIDC_TENANT and SUMMIT_OIDC_TENANT_CLAIM")
+        schemes = ("https://",) if self.environment == "production" else ("https://", "http://")
+        for url in (self.oidc_issuer, self.oidc_jwks_url):
+            if url is not None and not url.startswith(schemes):
+                raise ValueError(f"SUMMIT_OIDC_ISSUER and _JWKS_URL must begin with {' or '.join(schemes)}: {url}")
+        return self
 
     def require_secret(self) -> str:
         """The key that signs tokens and cursors; raises ValueError where it is not set."""

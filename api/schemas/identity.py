@@ -43,14 +43,16 @@ class Token(BaseModel):
 
 
 class Me(View):
-    """The caller."""
+    """The caller: a person, or an API key, which has no address."""
 
     id: UUID
+    kind: Literal["USER", "API_KEY"]
     name: str
-    email: str
+    email: str | None
     role: Role
     tenant_id: UUID
     account_id: UUID | None
+    scopes: Annotated[list[str] | None, Field(description="What an API key is confined to; null for people.")]
     time_zone: str
     preferences: PreferencesView
 

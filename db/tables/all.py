@@ -1,10 +1,13 @@
 """Every module of tables, imported, so that METADATA is whole; a new area adds itself here."""
 
 from db.tables import (
+    api_keys,
     attachments,
     customers,
+    desk,
     events,
     identity,
+    inbound,
     jobs,
     mail,
     mail_out,
@@ -20,10 +23,13 @@ from db.tables.metadata import METADATA
 
 __all__ = [
     "METADATA",
+    "api_keys",
     "attachments",
     "customers",
+    "desk",
     "events",
     "identity",
+    "inbound",
     "jobs",
     "mail",
     "mail_out",

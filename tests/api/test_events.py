@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from domain.identity import Actor, Role
 from runtime.embedded.ports import free_port
 from runtime.embedded.processes import until
 from tests.api.front import Front, problem
+from tests.api.keys import made
 from tests.stack import Database
 
 EVENT = """
@@ -81,8 +83,9 @@ class Radio:
 
     @asynccontextmanager
     async def listen(self, who: str, last_id: str = "", **token: Any) -> AsyncIterator[Ear]:
-        """A connection of somebody."""
-        headers = {"Authorization": f"Bearer {self.api.token(who, **token)}"}
+        """A connection of somebody: a login, or an API key."""
+        credential = who if who.startswith("sk_") else self.api.token(who, **token)
+        headers = {"Authorization": f"Bearer {credential}"}
         if last_id:
             headers["Last-Event-ID"] = last_id
         async with (
@@ -185,6 +188,25 @@ async def test_the_stream_ends_when_the_user_is_deactivated(radio: Radio) -> Non
     async with radio.listen("agent", user_id=uuid.UUID(user["id"])) as ear:
         await radio.api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"active": False})
         assert await ear.ends()
+
+
+async def test_a_key_listens_like_the_staff_until_it_is_revoked(radio: Radio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.live.CHECK_SECONDS", 0.0)
+    key = await made(radio.api, "AGENT", "events:read")
+    async with radio.listen(key["key"]) as ear:
+        for number in range(3):
+            await radio.happen(f"ticket.key_{number}", internal=True)
+            assert await ear.hear(1) == [f"ticket.key_{number}"], "each look asks whether it may still listen"
+        await radio.api.call("admin", "DELETE", f"/api/api-keys/{key['id']}")
+        assert await ear.ends()
+
+
+async def test_the_stream_of_a_key_ends_when_the_key_expires(radio: Radio) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    key = await made(radio.api, "AGENT", expiresAt=soon.isoformat())
+    async with radio.listen(key["key"]) as ear:
+        assert await ear.ends()
+    assert datetime.now(UTC) >= soon
 
 
 async def test_many_listeners_are_one_reader_of_the_database(radio: Radio) -> None:

@@ -7,12 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from api import permissions
-from api.permissions import LEAST_ROLE, PUBLIC, Route
+from api.permissions import LEAST_ROLE, PEOPLE_ONLY, PUBLIC, SCOPE_OF, SCOPES, UNSCOPED, Route
 from cli.demo import PEOPLE
 from domain.customers import Tier
 from domain.identity import Role
 from domain.ratings import survey_token
 from tests.api.front import STREAMS, Front, problem, some_id, uploaded
+from tests.api.keys import call, made
 from tests.api.records import Records
 from tests.api.told import posted
 from tests.stack import ROOT
@@ -48,6 +49,13 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("POST", "/api/ratings/{token}"): {"score": 1},
     ("PATCH", "/api/routing-rules/{routing_rule_id}"): {"name": "Mine now"},
     ("DELETE", "/api/routing-rules/{routing_rule_id}"): {},
+    ("POST", "/api/tickets/{ticket_id}/macros/{template_id}"): {},
+    ("PATCH", "/api/ticket-fields/{field_id}"): {"label": "Mine now"},
+    ("DELETE", "/api/ticket-fields/{field_id}"): {},
+    ("PATCH", "/api/ticket-templates/{template_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/ticket-templates/{template_id}"): {},
+    ("PATCH", "/api/views/{view_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/views/{view_id}"): {},
     ("POST", "/api/sla/definitions/{definition_id}/reapply"): {},
     ("POST", "/api/sla/breaches/{breach_id}/acknowledge"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/waive"): {"reason": "Mine now"},
@@ -58,6 +66,7 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("PATCH", "/api/webhooks/{webhook_id}"): {"active": False},
     ("DELETE", "/api/webhooks/{webhook_id}"): {},
     ("POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): {},
+    ("DELETE", "/api/api-keys/{key_id}"): {},
 }
 """A good body for each write to a thing; a new route adds its own."""
 
@@ -90,7 +99,7 @@ RECORDS: Final = {
 
 MORE: Final = (
     *("target_id", "routing_rule_id", "breach_id", "job_id", "notification_id", "webhook_id", "delivery_id"),
-    *("attachment_id", "token", "address"),
+    *("attachment_id", "token", "key_id", "field_id", "template_id", "view_id", "address"),
 )
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *MORE, *RECORDS)}
@@ -116,9 +125,22 @@ async def theirs(api: Front) -> dict[str, str]:
         ],
         "target_id": (await api.created("agent", "/api/tickets", ticket))["id"],
         "routing_rule_id": (await api.created("lead", "/api/routing-rules", a_rule(api)))["id"],
+        **await records_of_the_desk(api),
         **{name: await first(api, path) for name, path in RECORDS.items()},
         **of_the_past(api),
         **await posted(api, "admin"),
+        "key_id": (await made(api, "AGENT"))["id"],
+    }
+
+
+async def records_of_the_desk(api: Front) -> dict[str, str]:
+    """A custom field that rules nothing, a template, and a view."""
+    name = f"of a desk {uuid4()}"
+    field = {"key": f"k{uuid4().hex}", "label": name, "type": "TEXT", "active": False}
+    return {
+        "field_id": (await api.created("admin", "/api/ticket-fields", field))["id"],
+        "template_id": (await api.created("lead", "/api/ticket-templates", {"name": name, "body": "Hello"}))["id"],
+        "view_id": (await api.created("admin", "/api/views", {"name": name, "filters": {"tag": [name]}}))["id"],
     }
 
 
@@ -154,6 +176,21 @@ async def test_a_role_below_the_least_is_refused(playground: Front, route: Route
     method, path = route
     refused = await playground.call(LOGINS[role], method, at(path, NOTHING), json=BODIES.get(route, {}))
     assert problem(refused, 403, "role-too-low")["requiredRole"] == LEAST_ROLE[route]
+
+
+@pytest.mark.parametrize("route", [route for route, scope in SCOPE_OF.items() if scope], ids=" ".join)
+async def test_a_key_without_the_scope_of_a_route_is_refused(playground: Front, route: Route) -> None:
+    method, path = route
+    others = [scope for scope in SCOPES if scope not in ("*", SCOPE_OF[route])]
+    key = await made(playground, "ADMIN", *others)
+    refused = await call(playground, key, method, at(path, NOTHING), json=BODIES.get(route, {}))
+    assert problem(refused, 403, "scope-missing")["requiredScope"] == SCOPE_OF[route]
+
+
+async def test_every_route_that_takes_a_principal_has_a_scope_or_says_why_not() -> None:
+    taken = {route for route, least in LEAST_ROLE.items() if least is not PUBLIC}
+    assert {route for route in taken if SCOPE_OF[route] is None} == PEOPLE_ONLY | UNSCOPED
+    assert {route for route in taken if route[1].startswith("/api/me/")} <= PEOPLE_ONLY, "a key is no person"
 
 
 @pytest.mark.parametrize("route", OF_A_THING, ids=" ".join)

@@ -1,0 +1,1 @@
+"""Tokens of an OpenID provider: its keys, what a token says, and the person behind it."""
