@@ -99,7 +99,7 @@ class Desk:
         if body.template_id is not None:
             # What it said at the first time counts for a repeat, whatever it says now.
             if key and (first := await self._opened(caller, key, OPENING, mark)):
-                return await self._shown(first, caller)
+                return await self._view(first, caller)
             body = await self.templating.filled(body, caller)
         channel = body.channel or (ContactChannel.API if caller.actor.staff else ContactChannel.PORTAL)
         given = body.model_dump(exclude={"tenant_id", "template_id", "channel"}, exclude_unset=True)
@@ -111,7 +111,7 @@ class Desk:
         if not caller.actor.staff or command.assignee_id or command.team_id or command.attachment_ids:
             await self._take_in(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
-        return await self._shown(receipt, caller, body.description)
+        return await self._view(receipt, caller, body.description)
 
     async def change(
         self, ticket_id: UUID, body: TicketPatch, caller: Caller, versions: tuple[int, ...] | None, key: str | None
@@ -126,7 +126,7 @@ class Desk:
         message = self._message(command, caller, key, "PATCH /api/tickets", ticket_id, body)
         await self._refuse_unfit(faults, ticket_id, message, key)
         receipt = await self._update(ticket_id, "change", message, caller)
-        return await self._shown(receipt, caller)
+        return await self._view(receipt, caller)
 
     async def comment(self, ticket_id: UUID, body: NewComment, caller: Caller, key: str | None) -> CommentView:
         """Add a comment. A customer's comment on a final ticket opens a follow-up, and belongs to that."""
@@ -181,13 +181,13 @@ class Desk:
         message = self._message(command, caller, key, "POST merge", ticket_id, body)
         receipt = await self._update(ticket_id, "merge", message, caller)
         await self.merging.soon(caller.tenant_id, ticket_id, caller.actor)
-        return await self._shown(receipt, caller)
+        return await self._view(receipt, caller)
 
     async def relate(self, ticket_id: UUID, command: Relate, caller: Caller, key: str | None, route: str) -> TicketView:
         """Link a ticket, or have somebody watch it or copied in, or end that."""
         message = self._message(command, caller, key, route, ticket_id, command)
         receipt = await self._update(ticket_id, "relate", message, caller)
-        return await self._shown(receipt, caller)
+        return await self._view(receipt, caller)
 
     async def apply_macro(
         self, ticket_id: UUID, template_id: UUID, caller: Caller, versions: tuple[int, ...] | None, key: str | None
@@ -204,7 +204,7 @@ class Desk:
             receipt = await self._update(ticket_id, "macro", message.model_copy(update={"command": command}), caller)
         elif receipt.fingerprint != message.fingerprint:
             raise KeyReused
-        return await self._shown(receipt, caller)
+        return await self._view(receipt, caller)
 
     async def _update(self, ticket_id: UUID, name: str, message: Message[Any], caller: Caller) -> Receipt:
         """An update of a ticket that is not over. Raises TicketFinal, or NotFound for one that the caller may not see."""
@@ -309,7 +309,7 @@ class Desk:
             raise KeyReused
         return first
 
-    async def _shown(self, receipt: Receipt, caller: Caller, description: str | None = None) -> TicketView:
+    async def _view(self, receipt: Receipt, caller: Caller, description: str | None = None) -> TicketView:
         """A decision's ticket as the caller sees it."""
         text = await self._description(receipt, caller) if description is None else description
         return from_receipt(receipt, text, caller.actor, await self.fields.of(caller.tenant_id))

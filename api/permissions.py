@@ -29,6 +29,27 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("POST", "/api/notifications/{notification_id}/read"): Role.CUSTOMER,
     ("GET", "/api/notifications/log"): Role.ADMIN,
     ("POST", "/api/notifications/log/{notification_id}/redeliver"): Role.ADMIN,
+    ("GET", "/api/mail-templates"): Role.ADMIN,
+    ("GET", "/api/mail-templates/{template_name}"): Role.ADMIN,
+    ("PUT", "/api/mail-templates/{template_name}"): Role.ADMIN,
+    ("DELETE", "/api/mail-templates/{template_name}"): Role.ADMIN,
+    ("POST", "/api/mail-templates/{template_name}/preview"): Role.ADMIN,
+    ("POST", "/api/mail/suppressions"): Role.ADMIN,
+    ("GET", "/api/mail/suppressions"): Role.ADMIN,
+    ("GET", "/api/mail/suppressions/{address}"): Role.ADMIN,
+    ("DELETE", "/api/mail/suppressions/{address}"): Role.ADMIN,
+    ("POST", "/api/mailboxes"): Role.ADMIN,
+    ("GET", "/api/mailboxes"): Role.AGENT,
+    ("GET", "/api/mailboxes/{mailbox_id}"): Role.AGENT,
+    ("PATCH", "/api/mailboxes/{mailbox_id}"): Role.ADMIN,
+    ("DELETE", "/api/mailboxes/{mailbox_id}"): Role.ADMIN,
+    ("POST", "/api/mail/inbound"): Role.AGENT,
+    ("GET", "/api/mail/inbound"): Role.LEAD,
+    ("GET", "/api/mail/inbound/{mail_id}"): Role.LEAD,
+    ("GET", "/api/mail/inbound/{mail_id}/raw"): Role.LEAD,
+    ("POST", "/api/mail/inbound/{mail_id}/accept"): Role.LEAD,
+    ("POST", "/api/mail/inbound/{mail_id}/retry"): Role.LEAD,
+    ("POST", "/api/mail/inbound/{mail_id}/discard"): Role.LEAD,
     ("POST", "/api/webhooks"): Role.ADMIN,
     ("GET", "/api/webhooks"): Role.ADMIN,
     ("GET", "/api/webhooks/{webhook_id}"): Role.ADMIN,
@@ -148,9 +169,10 @@ PEOPLE_ONLY: Final[frozenset[Route]] = frozenset(
         ("GET", "/api/notifications"),
         ("POST", "/api/notifications/{notification_id}/read"),
         ("GET", "/api/deadlines/feed"),
+        *(route for route in LEAST_ROLE if route[1].startswith("/api/views")),
     }
 )
-"""What an API key has none of: wishes and queues of its own, an inbox, promises that it owes."""
+"""What an API key has none of: wishes, queues and views of its own, an inbox, promises that it owes."""
 
 UNSCOPED: Final[frozenset[Route]] = frozenset({("GET", "/api/me")})
 """What a key may call whatever its scopes."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.attachments import attachments
@@ -70,6 +71,7 @@ delete from attachments where id in (
     order by a.created_at, a.id limit :most for update skip locked
 )
 """)
+KEEP: Final = upsert(attachments).on_conflict_do_nothing(index_elements=["id"])
 STORED: Final = select(A.sha256).where(A.sha256 == func.any(bindparam("sums", type_=ARRAY(Text)))).distinct()
 
 
@@ -78,6 +80,11 @@ async def add_attachment(connection: AsyncConnection, values: Mapping[str, Any])
     await connection.execute(insert(attachments), values)
     query = select(*SHOWN).select_from(BOUND).where(A.id == bindparam("file"))
     return (await connection.execute(query, {"file": values["id"]})).mappings().one()
+
+
+async def keep_attachments(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write files that are in the store; those that are there already stay as they are."""
+    await connection.execute(KEEP, [dict(row) for row in rows])
 
 
 async def find_attachment(connection: AsyncConnection, actor: Actor, attachment_id: UUID) -> RowMapping | None:

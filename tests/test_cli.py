@@ -145,7 +145,7 @@ async def test_an_export_holds_one_tenants_rows_and_no_password(
     )
     exported = await summit("export", slug, str(tmp_path / "out"))
     assert exported.exit_code == 0, exported.output
-    files = {file.stem: file.read_text().splitlines() for file in (tmp_path / "out").iterdir()}
+    files = {file.stem: file.read_text().splitlines() for file in (tmp_path / "out").glob("*.jsonl")}
     assert files.keys() == METADATA.tables.keys() - {"idempotency_keys"}
     [tenant], [user] = ([json.loads(line) for line in files[name]] for name in ("tenants", "users"))
     assert (tenant["slug"], user["email"]) == (slug, f"ada@{slug}.example")

@@ -32,6 +32,7 @@ class About:
     person: Person | None
     ticket_id: UUID | None
     tenant: str
+    files_call: str | None
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,14 @@ def read_about(item: Mapping[str, Any], recipient: Recipient, sites: Sites) -> A
         person=person,
         ticket_id=found["ticket_id"],
         tenant=found["tenant"],
+        files_call=f"{sites.api}/api/tickets/{found['ticket_id']}/attachments" if found["ticket_id"] else None,
     )
 
 
-INSTANTS: Final = {"deadlineAt": "deadline", "opensAt": "opens", "respondBy": "responds"}
+INSTANTS: Final = {"deadlineAt": "deadline"}
 """Instants in payloads, and the names under which templates find them as people read them."""
 
-UNSAID: Final = {"automatic": False, "cause": None, "times": 1, "opens": None, "responds": None, "survey": ()}
+UNSAID: Final = {"automatic": False, "cause": None, "times": 1}
 """What payloads say only where it matters."""
 
 SHOWN = frozenset({"tenant", "number", "subject", "status", "severity", "priority", "comment", "author", "name"})
