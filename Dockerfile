@@ -8,7 +8,8 @@ RUN pip install --require-hashes -r requirements.txt
 
 # Installed in place: migrations and configuration are read from beside the code.
 COPY . .
-RUN pip install --no-deps --no-build-isolation -e . && useradd --system --uid 10001 summit
+RUN pip install --no-deps --no-build-isolation -e . && useradd --system --uid 10001 summit \
+    && install -d -o summit -m 700 /var/lib/summit /var/lib/summit/files
 USER summit
 
 EXPOSE 3100 9464

@@ -26,6 +26,7 @@ from domain.sla.clocks import Clock
 from domain.tickets.decide import decide
 from domain.tickets.draft import Event
 from domain.tickets.greeting import subject_key
+from domain.tickets.lifecycle import FINAL
 from domain.tickets.model import (
     TICKET_COMMAND,
     ApplyMacro,
@@ -88,6 +89,7 @@ def reads(request: Request[Any]) -> list[Bound]:
         "tenant": request.tenant_id,
         "assignee": getattr(named, "assignee_id", None),
         "team": getattr(named, "team_id", None),
+        "past": isinstance(command, ImportTicket) and command.status in FINAL,
         "known_sla_revision": POLICIES.known(request.tenant_id),
         "known_routing_revision": ROUTING.known(request.tenant_id),
     }
@@ -109,7 +111,8 @@ def extras(request: Request[Any]) -> Iterator[Bound]:
     said = command.comment if isinstance(command, ApplyMacro) else command
     files = getattr(said, "attachment_ids", ())
     if files:
-        yield Bound(FILES, {"files": list(files), "ticket": request.process_id})
+        origin = getattr(said, "through", None) or getattr(said, "follow_up_of", None)
+        yield Bound(FILES, {"files": list(files), "ticket": request.process_id, "origin": origin})
     elif isinstance(command, Merge):
         yield Bound(TARGET, {"into": command.into_id})
     elif isinstance(command, Relate):
@@ -166,11 +169,22 @@ def rule(opened: OpenDecision) -> Decision[Ticket]:
     ticket = Ticket.model_validate(opened.snapshot.state) if opened.snapshot.state else None
     event = Event(at=opened.at, now=opened.now, actor=request.actor)
     decision = decide(ticket, request.command, event, surroundings(opened), request.process_id)
-    description = getattr(request.command, "description", None) or (opened.rows[0] or {}).get("description")
     # Nobody waits for the answer to a wake.
-    if isinstance(request.command, Wake) or description is None or len(description) > DESCRIPTION_IN_ANSWER:
+    if isinstance(request.command, Wake):
         return decision
-    return decision.model_copy(update={"answer": {"description": description}})
+    return decision.model_copy(update={"answer": answer(opened, ticket, decision.state)})
+
+
+def answer(opened: OpenDecision, before: Ticket | None, after: Ticket) -> dict[str, Any]:
+    """What a view of the ticket needs beside its state: a description that is short enough, the rating of its latest resolution."""
+    row = opened.rows[0] or {}
+    found: dict[str, Any] = {}
+    description = getattr(opened.request.command, "description", None) or row.get("description")
+    if description is not None and len(description) <= DESCRIPTION_IN_ANSWER:
+        found["description"] = description
+    if row.get("satisfaction") is not None and before and before.resolutions == after.resolutions:
+        found["satisfaction"] = row["satisfaction"]
+    return found
 
 
 def surroundings(opened: OpenDecision) -> Surroundings:

@@ -14,13 +14,18 @@ from temporalio.client import Client
 
 from api import (
     api_keys,
+    attachments,
     breaches,
+    bulk,
     compliance,
     customers,
     errors,
     events,
     identity,
+    inbound,
     jobs,
+    mail_templates,
+    mailboxes,
     manual,
     notifications,
     openapi,
@@ -28,17 +33,26 @@ from api import (
     passwords,
     permissions,
     promises,
+    rating_page,
+    ratings,
     routing_rules,
     simulations,
+    suppressions,
     system,
+    ticket_fields,
     ticket_relations,
+    ticket_templates,
     tickets,
+    views,
     webhooks,
 )
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
+from api.exports import Exports, list_routes
+from api.file_upkeep import FileUpkeep
 from api.job_kinds import job_kinds
+from api.mail.making import make_intake, make_listener
 from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
@@ -50,6 +64,7 @@ from api.services import make_services
 from api.sla import calendars as sla_calendars
 from api.sla import clocks, escalation, preview
 from api.sla import definitions as sla_definitions
+from api.uploads import FORM_BYTES
 from db.engine import make_engine
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -66,6 +81,12 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     api_keys.router,
     customers.router,
     tickets.router,
+    attachments.router,
+    ratings.router,
+    bulk.router,
+    ticket_fields.router,
+    ticket_templates.router,
+    views.router,
     ticket_relations.router,
     routing_rules.router,
     promises.router,
@@ -81,12 +102,24 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     simulations.router,
     passwords.router,
     notifications.router,
+    mail_templates.router,
+    suppressions.router,
+    mailboxes.router,
+    inbound.router,
     webhooks.router,
     events.router,
 )
 """Every area's routes, with their whole paths."""
 
-EXPOSED: Final = ("ETag", "Location", "Retry-After", "X-Request-Id", "Idempotent-Replayed")
+EXPOSED: Final = (
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
+    "Location",
+    "Retry-After",
+    "X-Request-Id",
+    "Idempotent-Replayed",
+)
 """What a page from another origin may read of our answers' headers."""
 
 
@@ -125,11 +158,16 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 runner.run(),
                 refresher.run(),
                 services.live.run(),
+                FileUpkeep(engine, services.blobs).run(),
                 services.gate.keys.run(),
                 Queues(engine, services.processes).run(),
+                make_intake(services, metrics.registry).run(),
             ):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)
+            # Last to come and first to go: what it takes, the intake above can still begin with.
+            if listener := make_listener(settings, services.receiving):
+                await stack.enter_async_context(listener)
             yield
 
     app = FastAPI(
@@ -152,11 +190,15 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     openapi.install(app)
     manual.install(app)
     password_page.install(app)
+    rating_page.install(app)
+    app.add_middleware(Exports, lists=list_routes(app), most_rows=settings.export_rows)
     app.add_middleware(
         Edge,
         metrics=metrics,
         budget_seconds=settings.request_budget_seconds + GRACE_SECONDS,
         max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=settings.max_file_bytes + FORM_BYTES,
+        max_mail_bytes=settings.mail_max_bytes,
     )
     if settings.allowed_origins:
         app.add_middleware(
@@ -168,7 +210,10 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 "Content-Type",
                 "Idempotency-Key",
                 "If-Match",
+                "If-None-Match",
+                "If-Range",
                 "Last-Event-ID",
+                "Range",
                 "X-Request-Id",
             ],
             expose_headers=EXPOSED,

@@ -66,7 +66,7 @@ def figures(kept: Kept) -> dict[str, Any]:
         "p90_response_seconds": to_the_millisecond(kept.response[1]),
         "median_resolution_seconds": to_the_millisecond(kept.resolution[0]),
         "p90_resolution_seconds": to_the_millisecond(kept.resolution[1]),
-        "satisfaction": None,
+        "satisfaction": None if kept.satisfaction is None else round(kept.satisfaction, 2),
     }
 
 

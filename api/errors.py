@@ -110,9 +110,13 @@ async def on_http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 400:
         unreadable = [{"pointer": "", "detail": "The body cannot be read.", "code": "unreadable"}]
         return answer(request, "invalid", 422, "The body cannot be read.", {"errors": unreadable})
-    kind = "body-too-large" if error.status_code == 413 else status_title(error.status_code)
+    kind = KINDS.get(error.status_code) or status_title(error.status_code)
     headers = {"Allow": allowed_methods(request.scope["path"])} if error.status_code == 405 else error.headers
     return answer(request, kind, error.status_code, str(error.detail), headers=headers)
+
+
+KINDS: Final[Mapping[int, str]] = {413: "body-too-large", 416: "range-not-satisfiable"}
+"""Types of problems that say more than the status, or that Python's name of it would change with its version."""
 
 
 def allowed_methods(path: str) -> str:

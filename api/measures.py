@@ -84,8 +84,7 @@ def families(rows: Mapping[str, list[Row]]) -> Iterator[Metric]:
         "support_resolution_time_seconds", "From creation to resolution", "tier", Tier, rows["resolution"], TIMES
     )
     yield from compliance(rows["met"], rows["breached"])
-    # Nothing rates tickets yet; the name is there for whoever builds a dashboard.
-    yield GaugeMetricFamily("support_satisfaction_score", "Mean rating, 1 to 5", value=math.nan)
+    yield from satisfaction(rows["satisfaction"])
     yield histogram(
         "support_sla_detection_lag_seconds",
         "From a broken deadline to its record",
@@ -110,6 +109,14 @@ def compliance(met_rows: Sequence[Row], breached_rows: Sequence[Row]) -> Iterato
         counts.add_metric([kind.value], due)
     yield ratio
     yield counts
+
+
+def satisfaction(rows: Sequence[Row]) -> Iterator[Metric]:
+    """What customers thought of it lately, and how many of them said so."""
+    count, total = sum(row["count"] for row in rows), sum(row["sum"] for row in rows)
+    score = total / count if count else math.nan
+    yield GaugeMetricFamily("support_satisfaction_score", "Mean rating in the last 30 days, 1 to 5", value=score)
+    yield GaugeMetricFamily("support_ratings_given", "Ratings in the last 30 days", value=count)
 
 
 def histogram(

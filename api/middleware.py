@@ -24,6 +24,15 @@ REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
+UPLOADS: Final = re.compile(r"/api/(tickets/[^/]+/)?attachments")
+"""Where bodies are files, which have limits of their own."""
+
+MAILS: Final = "/api/mail/inbound"
+"""Where bodies are mails, which have a limit of their own too."""
+
+UPLOAD_SECONDS: Final = 900.0
+"""How long a file may take, however steadily it comes."""
+
 SECURITY_HEADERS: Final[list[tuple[bytes, bytes]]] = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -43,6 +52,8 @@ class Edge:
     metrics: Metrics
     budget_seconds: float
     max_body_bytes: int
+    max_upload_bytes: int
+    max_mail_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, HEAD as GET (the server drops the body); anything else passes."""
@@ -64,6 +75,7 @@ class Exchange:
         "expired",
         "headers",
         "late",
+        "most_bytes",
         "receive",
         "receiving",
         "request_id",
@@ -72,6 +84,8 @@ class Exchange:
         "started_at",
         "status",
         "task",
+        "timer",
+        "until",
     )
 
     def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,6 +104,11 @@ class Exchange:
         self.task: asyncio.Task[Any] | None = None
         self.answered_at: float | None = None
         self.started_at = time.perf_counter()
+        mail = scope["method"] == "POST" and scope["path"] == MAILS
+        upload = mail or (scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]) is not None)
+        self.most_bytes = edge.max_mail_bytes if mail else edge.max_upload_bytes if upload else edge.max_body_bytes
+        self.timer: asyncio.TimerHandle | None = None
+        self.until = self.started_at + UPLOAD_SECONDS if upload else None
 
     async def run(self) -> None:
         """Let the application answer, within the budget, whatever hangs."""
@@ -100,9 +119,9 @@ class Exchange:
         self.edge.metrics.running.inc()
         loop = asyncio.get_running_loop()
         task = self.task = cast("asyncio.Task[Any]", asyncio.current_task())
-        timer = loop.call_later(self.edge.budget_seconds, self.expire)
+        self.timer = loop.call_later(self.edge.budget_seconds, self.expire)
         try:
-            if self.announced_bytes() > self.edge.max_body_bytes:
+            if self.announced_bytes() > self.most_bytes:
                 await self.answer(await on_http(self.request(), BodyTooLarge()))
             else:
                 await self.edge.app(self.scope, self.take, self.give)
@@ -118,7 +137,7 @@ class Exchange:
             else:
                 await self.answer(await on_bug(self.request(), error))
         finally:
-            timer.cancel()
+            self.timer.cancel()
             self.edge.metrics.running.dec()
             if self.late is not None:
                 await self.late
@@ -156,9 +175,16 @@ class Exchange:
         self.receiving = False
         if message["type"] == "http.request":
             self.body_bytes += len(message.get("body", b""))
-            if self.body_bytes > self.edge.max_body_bytes:
+            if self.body_bytes > self.most_bytes:
                 raise BodyTooLarge
+            self.go_on()
         return message
+
+    def go_on(self) -> None:
+        """A file that comes steadily has the budget anew with each piece, until it has taken too long as a whole."""
+        if self.timer and self.until and not self.expired and time.perf_counter() < self.until:
+            self.timer.cancel()
+            self.timer = asyncio.get_running_loop().call_later(self.edge.budget_seconds, self.expire)
 
     async def give(self, message: Message) -> None:
         """Send, adding our headers; what comes after the deadline's own answer is dropped."""

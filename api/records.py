@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 from uuid_utils import compat
 
+from api.auth import Caller
 from api.constraints import UnknownReference
 from api.dependencies import App, IdempotencyKey, Principal, Session
 from api.errors import Unavailable
@@ -58,9 +59,24 @@ async def repeatable(
     """Claim the key in the record's own transaction. Raises Answered for a repeat, KeyReused for another body."""
     if key is None:
         return Repeatable(session, None)
-    route = f"{request.method} {request.scope['path']}"
-    identity = {"of_principal": str(caller.id), "of_route": route, "of_key": key}
-    mark = fingerprint(app.fingerprint_key, await request.body())
+    identity = key_of(request, caller, key)
+    return await claimed(session, identity, fingerprint(app.fingerprint_key, await request.body()))
+
+
+Once = Annotated[Repeatable, Depends(repeatable)]
+
+
+def key_of(request: Request, caller: Caller, key: str) -> Mapping[str, str]:
+    """Whose key it is, for which call."""
+    return {
+        "of_principal": str(caller.id),
+        "of_route": f"{request.method} {request.scope['path']}",
+        "of_key": key,
+    }
+
+
+async def claimed(session: AsyncConnection, identity: Mapping[str, str], mark: str) -> Repeatable:
+    """The key, claimed for the body with this fingerprint. Raises Answered for a repeat, KeyReused for another body."""
     if not await reserve(session, identity, mark):
         first = await earlier(session, identity)
         if first is None or first["status"] is None:
@@ -70,9 +86,6 @@ async def repeatable(
         headers = {**first["headers"], "Idempotent-Replayed": "true"}
         raise Answered(Response(first["body"], first["status"], headers, media_type="application/json"))
     return Repeatable(session, identity)
-
-
-Once = Annotated[Repeatable, Depends(repeatable)]
 
 
 async def on_answered(request: Request, repeat: Answered) -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,16 +11,20 @@ from temporalio.client import Client
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import TICKET, Desk
+from api.fields import TicketFields
 from api.gate import Gate
 from api.keyring import KeyRing
 from api.limits import Limits, make_limits
 from api.live import Live
+from api.mail.receiving import Receiving
 from api.merging import Merging
 from api.metrics import Metrics
 from api.oidc.people import make_members
 from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
+from api.templating import Templating
+from runtime.blobs import Blobs, FolderBlobs
 from runtime.settings import Settings
 from runtime.targets import Targets
 
@@ -46,6 +51,8 @@ class Services:
     policies: Policies
     live: Live
     targets: Targets
+    blobs: Blobs
+    receiving: Receiving
     fingerprint_key: bytes = field(repr=False)
     trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TRIALS_AT_ONCE))
 
@@ -55,6 +62,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
     confirmations = Confirmations(engine)
     processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
     directory = Directory(engine)
+    fields = TicketFields(engine)
     return Services(
         settings=settings,
         engine=engine,
@@ -67,9 +75,11 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         cursors=Cursors(derive_key(settings, "cursors")),
         processes=processes,
         confirmations=confirmations,
-        desk=Desk(processes, engine, Merging(TICKET, processes, engine)),
+        desk=Desk(processes, engine, Merging(TICKET, processes, engine), fields, Templating(engine, fields)),
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),
+        receiving=Receiving(engine),
+        blobs=FolderBlobs(Path(settings.files_dir)),
         fingerprint_key=derive_key(settings, "fingerprints"),
     )

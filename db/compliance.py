@@ -14,12 +14,13 @@ from domain.sla.compliance import Count, Counts, GroupBy, Period
 
 
 class Key(NamedTuple):
-    """What a group is told by: of a clock, of a ticket, and how it is called."""
+    """What a group is told by: of a clock, of a ticket, of a rating where that is not its ticket's, and how it is called."""
 
     clock: str
     ticket: str
     name: str = "g.key"
     join: str = ""
+    rating: str = ""
 
 
 OF_TICKET: Final = "join support_tickets t on t.id = c.ticket_id"
@@ -36,7 +37,9 @@ KEYS: Final[Mapping[GroupBy | None, Key]] = {
         OF_TICKET,
     ),
     GroupBy.MONTH: Key(
-        "to_char(c.judged_at at time zone 'UTC', 'YYYY-MM')", "to_char(t.created_at at time zone 'UTC', 'YYYY-MM')"
+        "to_char(c.judged_at at time zone 'UTC', 'YYYY-MM')",
+        "to_char(t.created_at at time zone 'UTC', 'YYYY-MM')",
+        rating="to_char(r.at at time zone 'UTC', 'YYYY-MM')",
     ),
 }
 
@@ -88,7 +91,18 @@ group by grouping sets ((g.currency), (g.key, g.currency))
 """)  # noqa: S608 - constants
 
 
-STATEMENTS: Final = {by: (_clocks(key), _tickets(key), _credits(key)) for by, key in KEYS.items()}
+def _ratings(key: Key) -> TextClause:
+    return text(f"""
+select grouping(g.key) = 1 as everything, g.key, {key.name} as name, avg(g.score)::float8 as satisfaction
+from (
+  select {key.rating or key.ticket} as key, r.score
+  from ticket_ratings r join support_tickets t on t.id = r.ticket_id where r.at >= :since and r.at < :until
+) g
+group by grouping sets ((), (g.key))
+""")  # noqa: S608 - constants
+
+
+STATEMENTS: Final = {by: (_clocks(key), _tickets(key), _credits(key), _ratings(key)) for by, key in KEYS.items()}
 
 
 @dataclass
@@ -100,6 +114,7 @@ class Kept:
     credits: dict[str, Decimal] = field(default_factory=dict)
     response: tuple[float | None, float | None] = (None, None)
     resolution: tuple[float | None, float | None] = (None, None)
+    satisfaction: float | None = None
 
 
 @dataclass
@@ -119,9 +134,9 @@ class Compliance:
 
 
 async def read_compliance(connection: AsyncConnection, period: Period, by: GroupBy | None) -> Compliance:
-    """How promises were kept: cycles by the deadline that stood, credits by their breach, times by the ticket's creation."""
+    """How promises were kept: cycles by the deadline that stood, credits by their breach, times by creation, ratings by themselves."""
     found = Compliance()
-    clocks, tickets, sums = STATEMENTS[by]
+    clocks, tickets, sums, ratings = STATEMENTS[by]
     values = period._asdict()
     for row in (await connection.execute(clocks, values)).mappings():
         found.of(row).counts[ClockKind(row["kind"])] = Count(row["met"], row["breached"], row["waived"])
@@ -131,4 +146,6 @@ async def read_compliance(connection: AsyncConnection, period: Period, by: Group
         kept.resolution = tuple(row["resolution"] or (None, None))
     for row in (await connection.execute(sums, values)).mappings():
         found.of(row).credits[row["currency"]] = row["amount"]
+    for row in (await connection.execute(ratings, values)).mappings():
+        found.of(row).satisfaction = row["satisfaction"]
     return found

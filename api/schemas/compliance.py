@@ -42,7 +42,10 @@ class Figures(View):
     p90_response_seconds: Seconds
     median_resolution_seconds: Seconds
     p90_resolution_seconds: Seconds
-    satisfaction: Annotated[float | None, Field(description="Mean rating, 1 to 5; null without ratings.")]
+    satisfaction: Annotated[
+        float | None,
+        Field(ge=1, le=5, description="Mean of the ratings given in the period, with two decimals; null for none."),
+    ]
 
 
 class GroupFigures(Figures):

@@ -8,11 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Select,
     Text,
     Uuid,
     and_,
     bindparam,
+    case,
     cast,
     false,
     func,
@@ -24,7 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.tables.desk import ticket_field_values
 from db.tables.metadata import INSTANT
+from db.tables.ratings import ticket_ratings
 from db.tables.tickets import support_tickets, ticket_comments, ticket_tags
 from domain.customers import mail_domain
 from domain.identity import Actor
@@ -45,6 +49,21 @@ SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
 COLUMNS: Final = [
     column for column in support_tickets.c if column.name not in {"tenant_id", "customer_key", "due_order"}
 ]
+
+RESOLUTION: Final = T.reopens + cast(T.resolved_at.is_not(None), Integer)
+"""The number of a ticket's latest resolution: each reopening has ended one, and the one that stands is one more."""
+
+R: Final = ticket_ratings.c
+SATISFACTION: Final = case(
+    (
+        or_(T.resolved_at.is_not(None), T.reopens > 0),
+        select(R.score)
+        .where(R.ticket_id == T.id, R.resolution == RESOLUTION)
+        .correlate(support_tickets)
+        .scalar_subquery(),
+    )
+).label("satisfaction")
+"""How the latest resolution was rated; looked for only where there was one."""
 
 AT_RISK: Final = and_(T.sla_standing == "ok", T.at_risk_at <= func.now())
 STANDINGS: Final[Mapping[SlaState, ColumnElement[bool]]] = {
@@ -75,7 +94,9 @@ class TicketFilters:
 
     q: str | None = None
     any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unassigned: bool | None = None
     tags: Sequence[str] = ()
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     customer_email: str | None = None
     sla_states: Sequence[SlaState] = ()
     created_from: datetime | None = None
@@ -92,7 +113,7 @@ def seen_by(actor: Actor) -> ColumnElement[bool] | None:
 
 async def find_ticket(connection: AsyncConnection, actor: Actor, ticket_id: UUID) -> dict[str, Any] | None:
     """One ticket, if the actor may see it."""
-    query = select(*COLUMNS).where(T.id == bindparam("ticket"))
+    query = select(*COLUMNS, SATISFACTION).where(T.id == bindparam("ticket"))
     visible = seen_by(actor)
     if visible is not None:
         query = query.where(visible)
@@ -123,12 +144,18 @@ async def list_tickets(
 ) -> list[dict[str, Any]]:
     """A page of tickets by keyset. `sort` is a key of SORTS, with `-` in front for descending; `after` holds (sort value, id)."""
     key, descending = SORTS[sort.removeprefix("-")], sort.startswith("-")
-    query = narrowed(select(*COLUMNS, key.label("sort_key")), actor, filters)
+    query = narrowed(select(*COLUMNS, SATISFACTION, key.label("sort_key")), actor, filters)
     if after is not None:
         here, there = tuple_(key, T.id), tuple_(literal(after[0], key.type), literal(after[1], T.id.type))
         query = query.where(here < there if descending else here > there)
     order = (key.desc(), T.id.desc()) if descending else (key, T.id)
     return [dict(row) for row in (await connection.execute(query.order_by(*order).limit(count))).mappings()]
+
+
+async def count_tickets(connection: AsyncConnection, actor: Actor, filters: TicketFilters, most: int) -> int:
+    """How many tickets there are, counted up to `most`."""
+    some = narrowed(select(T.id), actor, filters).limit(most).subquery()
+    return int((await connection.execute(select(func.count()).select_from(some))).scalar_one())
 
 
 def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select[Any]:
@@ -139,9 +166,15 @@ def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select
     for name, values in filters.any_of.items():
         column = support_tickets.c[name]
         query = query.where(column == values[0] if len(values) == 1 else column.in_(values))
+    if filters.unassigned is not None:
+        query = query.where(T.assignee_id.is_(None) if filters.unassigned else T.assignee_id.is_not(None))
     if filters.tags:
         tagged = select(ticket_tags.c.ticket_id).where(ticket_tags.c.tag.in_(filters.tags))
         query = query.where(T.id.in_(tagged))
+    held = ticket_field_values.c
+    for key, texts in filters.fields.items():
+        having = select(held.ticket_id).where(held.key == key, held.value.in_(texts))
+        query = query.where(T.id.in_(having))
     if filters.customer_email:
         query = query.where(T.customer_key == func.lower(filters.customer_email))
     if filters.sla_states:

@@ -9,8 +9,10 @@ from db.statements import Statement
 POLICY_COLUMNS = (
     "t.remind_after_minutes, t.resolve_after_minutes, t.reopen_grace_minutes, t.acknowledge, t.merge_reopens"
 )
+# Who has closed a ticket on another desk need not work on this one.
 KNOWN_COLUMNS = """
-  exists (select from users u where u.id = cast(:assignee as uuid) and u.role <> 'CUSTOMER' and u.active) as assignee_known,
+  exists (select from users u where u.id = cast(:assignee as uuid) and u.role <> 'CUSTOMER'
+    and (u.active or cast(:past as boolean))) as assignee_known,
   exists (select from teams m where m.id = cast(:team as uuid)) as team_known"""
 
 ACCOUNT_COLUMNS = "a.time_zone, a.monthly_fee, a.currency"
@@ -48,9 +50,15 @@ BREACH_COLUMNS = """
       where b.account_id = a.id and b.breached_at >= date_trunc('month', s.created_at, 'UTC')
       group by 1) m) end as granted"""
 
+# The rating of the latest resolution; most tickets have none to look for.
+RATING_COLUMN = """
+  case when s.resolved_at is not null or s.reopens > 0 then (
+    select r.score from ticket_ratings r
+    where r.ticket_id = s.id and r.resolution = s.reopens + case when s.resolved_at is null then 0 else 1 end) end as satisfaction"""
+
 SURROUNDINGS = Statement(
     text(f"""
-select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {RULE_COLUMNS}, {ACCOUNT_COLUMNS}, {BREACH_COLUMNS}, s.description
+select {POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {RULE_COLUMNS}, {ACCOUNT_COLUMNS}, {BREACH_COLUMNS}, {RATING_COLUMN}, s.description
 from tenants t
 left join support_tickets s on s.id = :ticket
 left join customer_accounts a on a.id = s.account_id
@@ -61,12 +69,15 @@ where t.id = :tenant
 
 FILES = Statement(
     text("""
-select count(*) = cardinality(cast(:files as uuid[])) as files_known from attachments a
-where a.id = any(cast(:files as uuid[])) and (a.ticket_id is null or a.ticket_id = :ticket)
-  and not exists (select from ticket_attachments x where x.attachment_id = a.id)
+select count(*) = cardinality(cast(:files as uuid[])) as files_known from (
+  select from attachments a
+  where a.id = any(cast(:files as uuid[])) and (a.ticket_id is null or a.ticket_id in (:ticket, cast(:origin as uuid)))
+    and not exists (select from ticket_attachments x where x.attachment_id = a.id)
+  for key share of a) held
 """)
 )
-"""Whether all files are there for the ticket, and belong to nothing said before."""
+"""Whether all files are there for the ticket or for the one that it goes on from, and belong to nothing said before. What is unused
+is dropped one day; not these, at this moment."""
 
 TARGET = Statement(text("select id, number, status from support_tickets where id = :into"))
 """The ticket to merge into; its process's row is locked."""

@@ -8,6 +8,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "ticket.updated": "fields, status or assignment of a ticket changed",
     "ticket.commented": "a comment was written",
     "ticket.merged": "a ticket was closed as one with another",
+    "ticket.rated": "a customer said how a ticket was resolved",
     "ticket.escalated": "an escalation rule with the action WEBHOOK fired",
     "ticket.sla_breached": "a promise was broken",
     "ticket.sla_annulled": "a breach turned out to be none, because the answer came in time and was recorded late",

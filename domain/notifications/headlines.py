@@ -14,6 +14,7 @@ HEADLINES: Final[Mapping[str, str]] = {
     "ticket_received": "{subject}",
     "ticket_merged": "{subject}",
     "ticket_absorbed": "SUP-{sourceNumber} was merged into: {subject}",
+    "low_rating": "Rated {score} of 5: {subject}",
     "ticket_watched": "News for those who watch: {subject}",
     "mentioned": "You were mentioned: {subject}",
     "sla_warning": "{clock} {progress}{reminder}: {subject}",

@@ -46,12 +46,13 @@ class DataDir:
         self.temporal = self.root / "temporal"
         self.logs = self.root / "logs"
         self.mail = self.root / "mail"
+        self.files = self.root / "files"
         self._lock_handle: int | None = None
 
     def prepare(self) -> None:
         """Make the directories; what is in them is for this user alone."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for directory in (self.temporal, self.logs, self.mail):
+        for directory in (self.temporal, self.logs, self.mail, self.files):
             directory.mkdir(exist_ok=True, mode=0o700)
 
     def lock(self) -> None:

@@ -1,5 +1,6 @@
 """The API as its callers see it: an application on a real database, and the demo's people as callers."""
 
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ STREAMS = frozenset({"/api/events"})
 """What never comes to its end, so that no test may wait for it; tests/api/test_events.py listens over a real connection."""
 
 PASSWORDS = {login: f"password-of-{login}" for login in PEOPLE}
+
+
+FILES = tempfile.TemporaryDirectory(prefix="summit-files-")
+"""Where uploads of the tests go; gone with the process."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Front:
 def settings_for(postgres: PostgresSettings, **overrides: Any) -> Settings:
     """Settings of an API under test, without rate limits."""
     limits = {"rate_limit_principal": "", "rate_limit_public": "", "rate_limit_login": ""}
-    return Settings(**{"secret": SECRET, "postgres": postgres, "db_pool_size": 4, **limits, **overrides})
+    own = {"secret": SECRET, "postgres": postgres, "db_pool_size": 4, "files_dir": FILES.name}
+    return Settings(**{**own, **limits, **overrides})
 
 
 @asynccontextmanager
@@ -87,6 +93,17 @@ async def front(
 async def seeded(database: Database) -> DemoSeed:
     """The demo's tenants and people."""
     return await load_demo(database.owner, PASSWORDS)
+
+
+async def uploaded(
+    api: Front, who: str, ticket: str | None, name: str = "notes.txt", content: bytes = b"It was the proxy."
+) -> dict[str, Any]:
+    """A file that somebody uploads for a ticket, or for one that is still to be opened."""
+    path = f"/api/tickets/{ticket}/attachments" if ticket else "/api/attachments"
+    response = await api.call(who, "POST", path, files={"file": (name, content)})
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()
+    return made
 
 
 def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from tests.chaos import crashes, outages
+from tests.chaos import crashes, outages, queues
 from tests.chaos.assault import Assault
 from tests.chaos.desk import Desk
 from tests.chaos.findings import Finding, show, violations
@@ -26,6 +26,8 @@ SUPERVISED: dict[str, Scenario] = {
     "many-updates": crashes.many_updates,
     "at-once": crashes.at_once,
     "queried": crashes.queried,
+    "queue-drained": queues.drained,
+    "merged": queues.merged,
     "temporal-lost": outages.temporal_lost,
 }
 ABANDONED: dict[str, Scenario] = {

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     CREATE = "create"
     CHANGE = "change"
     COMMENT = "comment"
+    MERGE = "merge"
 
 
 @dataclass(eq=False)
@@ -76,6 +77,12 @@ def comment(ticket: str, label: str | None = None, login: str = "agent", **field
     return Call(Kind.COMMENT, f"/api/tickets/{ticket}/comments", {"body": label, **fields}, label, login, ticket)
 
 
+def merge(ticket: str, into: str, label: str | None = None) -> Call:
+    """A call that merges a ticket into another one."""
+    label = label or f"merge {uuid4().hex}"
+    return Call(Kind.MERGE, f"/api/tickets/{ticket}/merge", {"intoId": into, "reason": label}, label, "agent", ticket)
+
+
 class Desk:
     """Sends calls to an installation over HTTP and remembers all of them."""
 
@@ -110,6 +117,14 @@ class Desk:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
             return call
         return call
+
+    async def made(self, path: str, body: dict[str, Any], login: str = "admin") -> dict[str, Any]:
+        """A record that somebody adds, while all is well."""
+        headers = {"Authorization": f"Bearer {self.installation.tokens[login]}"}
+        async with self._http.post(self.installation.api_url + path, json=body, headers=headers) as response:
+            answer: dict[str, Any] = await response.json()
+            assert response.status == HTTPStatus.CREATED, answer
+            return answer
 
     async def read(self, path: str, login: str = "agent") -> int | None:
         """A GET; its status, or None when nobody answered."""

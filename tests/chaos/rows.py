@@ -14,6 +14,10 @@ LABELS: Final = {
         where subject = any(%s) and follow_up_of is null group by 1
     """,
     Kind.COMMENT: "select body as label, count(*) as n from ticket_comments where body = any(%s) group by 1",
+    Kind.MERGE: """
+        select payload->>'reason' as label, count(*) as n from ticket_history
+        where command = 'merge' and payload->>'reason' = any(%s) group by 1
+    """,
     Kind.CHANGE: """
         select payload->>'reason' as label, count(*) as n from ticket_history
         where command = 'change' and payload->>'reason' = any(%s) group by 1
@@ -22,7 +26,7 @@ LABELS: Final = {
 
 GAPLESS: Final = """
 select p.id, p.revision, p.confirmed_revision, count(h.*) as n, min(h.revision) as first, max(h.revision) as last,
-       count(distinct h.command_id) as commands, count(*) filter (where h.command <> 'wake') as inputs
+       count(distinct h.command_id) as commands, count(*) filter (where h.command not in ('wake', 'absorb', 'assign')) as inputs
 from processes p left join ticket_history h on h.process_id = p.id
 where p.id = any(%s::uuid[]) group by p.id
 """

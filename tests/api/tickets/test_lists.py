@@ -219,3 +219,11 @@ async def test_a_deadline_sorts_a_ticket_before_those_without(office: Office) ->
     )
     await office.opened(tags=[tag], subject="calm")
     assert await office.found(tag=tag, sort="nextDeadline") == ["urgent", "calm", "over"]
+
+
+async def test_what_nobody_has_is_found_apart(office: Office) -> None:
+    tag = fresh()
+    await office.opened(tags=[tag], subject="Nobody's")
+    await office.opened(tags=[tag], subject="Somebody's", assigneeId=str(office.front.seed.users["agent"]))
+    assert await office.found(tag=tag, unassigned=True) == ["Nobody's"]
+    assert await office.found(tag=tag, unassigned=False) == ["Somebody's"]
