@@ -1,7 +1,7 @@
 """Stored files and what they belong to. The caller owns the transaction."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -25,6 +25,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.attachments import attachments
@@ -70,8 +71,8 @@ delete from attachments where id in (
     order by a.created_at, a.id limit :most for update skip locked
 )
 """)
+KEEP: Final = upsert(attachments).on_conflict_do_nothing(index_elements=["id"])
 STORED: Final = select(A.sha256).where(A.sha256 == func.any(bindparam("sums", type_=ARRAY(Text)))).distinct()
-CHECKSUMS: Final = select(A.sha256).distinct().order_by(A.sha256)
 
 
 async def add_attachment(connection: AsyncConnection, values: Mapping[str, Any]) -> RowMapping:
@@ -79,6 +80,11 @@ async def add_attachment(connection: AsyncConnection, values: Mapping[str, Any])
     await connection.execute(insert(attachments), values)
     query = select(*SHOWN).select_from(BOUND).where(A.id == bindparam("file"))
     return (await connection.execute(query, {"file": values["id"]})).mappings().one()
+
+
+async def keep_attachments(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write files that are in the store; those that are there already stay as they are."""
+    await connection.execute(KEEP, [dict(row) for row in rows])
 
 
 async def find_attachment(connection: AsyncConnection, actor: Actor, attachment_id: UUID) -> RowMapping | None:
@@ -146,9 +152,3 @@ async def drop_unused(connection: AsyncConnection, before: datetime, most: int) 
 async def named_content(connection: AsyncConnection, sums: Collection[str]) -> set[str]:
     """Which of these checksums the tenant's files have."""
     return set((await connection.execute(STORED, {"sums": list(sums)})).scalars())
-
-
-async def checksums(connection: AsyncConnection) -> AsyncIterator[str]:
-    """The checksum of each content that the tenant's files have, once; for whoever takes the data out."""
-    async for (checksum,) in await connection.stream(CHECKSUMS):
-        yield checksum

@@ -1,7 +1,7 @@
 """What every channel of delivery has in common: a message, and the ways in which sending one fails."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 M = TypeVar("M", contravariant=True)
 
@@ -18,9 +18,31 @@ class Undeliverable(Undelivered):
     """The message will never get through as it is, so it is not tried again."""
 
 
+class NoSuchAddress(Undeliverable):
+    """The server says, for good, that nobody can be reached at the address."""
+
+
+class TooLargeForServer(Undelivered):
+    """The server takes no mail of this size."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that goes with a mail."""
+
+    name: str
+    type: str
+    content: bytes
+
+
 @dataclass(frozen=True)
 class Mail:
-    """One mail to one person. `id` makes the Message-ID, `thread` the conversation that mail programs show it in."""
+    """One mail to one person. `id` and `domain` make the Message-ID, at every attempt the same.
+
+    `references` are the Message-IDs of the conversation, without brackets, the one that is answered last; `topic` is its subject
+    without what programs put before it. `envelope` is where bounces go. `automatic` is nothing for what a person has written.
+    `origin` names the tenant, so that our own mail is known when it comes back.
+    """
 
     id: str
     to: str
@@ -29,7 +51,14 @@ class Mail:
     html: str
     sender: str
     sender_name: str
-    thread: str | None = None
+    domain: str
+    references: tuple[str, ...] = ()
+    topic: str | None = None
+    reply_to: str | None = None
+    envelope: str | None = None
+    automatic: Literal["auto-generated", "auto-replied"] | None = "auto-generated"
+    origin: str = ""
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True)

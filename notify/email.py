@@ -2,54 +2,67 @@
 
 import re
 import secrets
-from base64 import b64encode
-from collections.abc import Iterator
 from email.utils import formataddr, formatdate
+from functools import cache
+from hashlib import blake2b
 from quopri import encodestring
 from typing import Final
 
+from notify.attachments import mixed
 from notify.channel import Mail, Undeliverable
-
-LONGEST_LINE: Final = 900
-
-MOST_ENCODED: Final = 39
-"""So many bytes become one encoded word, that with the header's name is a line of at most 76 characters."""
+from notify.headers import LONGEST_LINE, head, one_line, plain, plain_token, words
 
 ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+MESSAGE_ID: Final = re.compile(r"[!-;=?-~]{1,250}")
 LINE_ENDS: Final = re.compile(r"\r\n?|\n")
 
 
 def compose(mail: Mail) -> bytes:
-    """The message with text and HTML. Raises Undeliverable for an address that cannot be written to."""
-    domain = mail.sender.rpartition("@")[2]
-    boundary = secrets.token_hex(16)  # nobody can have written it into a comment
+    """The message with text, HTML and files. Raises Undeliverable for an address that cannot be written to."""
+    boundary = blake2b(mail.id.encode(), key=process_key(), digest_size=16).hexdigest()
     headers = {
-        "From": named_address(one_line(mail.sender_name), mail.sender),
+        "From": named_address(one_line(mail.sender_name), plain_address(mail.sender)),
         "To": plain_address(mail.to),
-        "Subject": words(one_line(mail.subject)),
         "Date": formatdate(localtime=True),
-        "Message-ID": f"<{mail.id}@{domain}>",
-        # RFC 3834: no vacation notice may answer this.
-        "Auto-Submitted": "auto-generated",
-        "MIME-Version": "1.0",
-        "Content-Type": f'multipart/alternative; boundary="{boundary}"',
+        "Message-ID": f"<{mail.id}@{mail.domain}>",
     }
-    if mail.thread:
-        headers["In-Reply-To"] = headers["References"] = f"<{mail.thread}@{domain}>"
+    if mail.reply_to:
+        headers["Reply-To"] = plain_address(mail.reply_to)
+    chain = [f"<{each}>" for each in mail.references if MESSAGE_ID.fullmatch(each)]
+    if chain:
+        headers["In-Reply-To"] = chain[-1]
+        headers["References"] = "\r\n ".join(chain)
+    if mail.topic:
+        # Before the subject: Outlook takes it for the conversation then, and does not mind the number in the subject.
+        headers["Thread-Topic"] = words(one_line(mail.topic))
+    headers["Subject"] = words(one_line(mail.subject))
+    if mail.automatic:
+        # RFC 3834: no vacation notice may answer this.
+        headers["Auto-Submitted"] = mail.automatic
+    headers["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+    if mail.origin:
+        headers["X-Summit"] = plain_token(mail.origin)
+    headers["MIME-Version"] = "1.0"
+    kind = f'multipart/alternative; boundary="{boundary}"'
     parts = (part("plain", mail.text), part("html", mail.html))
-    written = (f"\r\n--{boundary}\r\n".encode() + each for each in parts)
-    return b"".join((head(headers), *written, f"\r\n--{boundary}--\r\n".encode()))
+    body = b"".join((*(f"\r\n--{boundary}\r\n".encode() + each for each in parts), f"\r\n--{boundary}--\r\n".encode()))
+    if not mail.files:
+        return head({**headers, "Content-Type": kind}) + body
+    return head({**headers, "Content-Type": f'multipart/mixed; boundary="{boundary}x"'}) + mixed(
+        f"{boundary}x", head({"Content-Type": kind}) + body, mail.files
+    )
 
 
-def head(headers: dict[str, str]) -> bytes:
-    """Headers and the empty line after them."""
-    return "".join((*(f"{name}: {value}\r\n" for name, value in headers.items()), "\r\n")).encode("ascii")
+@cache
+def process_key() -> bytes:
+    """What makes boundaries that nobody can have written into a comment; the system's random numbers cost more than a mail."""
+    return secrets.token_bytes(32)
 
 
 def part(subtype: str, text: str) -> bytes:
     """As it stands where that is possible; quoted-printable for other alphabets, and for lines longer than mail allows."""
     lines = LINE_ENDS.split(text)
-    content = "\r\n".join(lines).encode()
+    content = "\r\n".join(lines).encode("utf-8", "replace")
     if text.isascii() and max(map(len, lines)) <= LONGEST_LINE:
         charset, encoding = "us-ascii", "7bit"
     else:
@@ -59,30 +72,6 @@ def part(subtype: str, text: str) -> bytes:
         "Content-Transfer-Encoding": encoding,
     }
     return head(described) + content
-
-
-def plain(text: str) -> bool:
-    """Whether `text` can stand in a header as it is: what looks encoded would be decoded by mail programs."""
-    return text.isascii() and "=?" not in text and len(text) <= LONGEST_LINE
-
-
-def words(text: str) -> str:
-    """`text` as a header's value: as it stands, or in the encoded words of RFC 2047, one a line and none longer than it allows."""
-    if plain(text):
-        return text
-    return "\r\n ".join(f"=?utf-8?b?{b64encode(piece).decode()}?=" for piece in pieces(text))
-
-
-def pieces(text: str) -> Iterator[bytes]:
-    """`text` in parts of whole characters."""
-    piece = b""
-    for character in text:
-        more = character.encode()
-        if len(piece) + len(more) > MOST_ENCODED:
-            yield piece
-            piece = b""
-        piece += more
-    yield piece
 
 
 def named_address(name: str, address: str) -> str:
@@ -100,8 +89,3 @@ def plain_address(address: str) -> str:
     if not ADDRESS.fullmatch(plain):
         raise Undeliverable("The address cannot be written to.")
     return plain
-
-
-def one_line(text: str) -> str:
-    """`text` without what would begin another header."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())

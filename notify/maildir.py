@@ -17,12 +17,18 @@ class Maildir:
 
     async def send(self, mail: Mail) -> int | None:
         """Deliver: when this returns, the file is in `new/`."""
-        message = compose(mail)
+        message = await asyncio.to_thread(compose, mail) if mail.files else compose(mail)
         try:
             await asyncio.to_thread(self._add, message)
         except OSError as error:
             raise Undelivered(f"The mail directory cannot be written ({type(error).__name__}).") from error
         return None
+
+    async def tend(self) -> None:
+        """Nothing is kept open."""
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
 
     def _add(self, content: bytes) -> None:
         self.directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

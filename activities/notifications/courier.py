@@ -6,30 +6,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from json import dumps
 from typing import Any, Final
-from uuid import UUID
 
-from activities.notifications.facts import About, Sites, read_about, survey_links
+from activities.notifications.facts import About, Sites, read_about
 from activities.notifications.fanout import expand, represented
 from activities.notifications.flood import gathered
+from activities.notifications.mailing import Mailing
 from activities.notifications.noting import Noting
 from activities.notifications.settling import Held, Settled, Settling
-from db.outbox import GATHERED, HELD, MAIL_KEY, Pool, as_tenant, fail, lease, once, rows
+from db.outbox import GATHERED, HELD, Pool, as_tenant, fail, lease, once, rows
 from domain.notifications.attempts import WINDOW
 from domain.notifications.headlines import headline, title
 from domain.notifications.preferences import DIRECT, quiet_until
 from domain.notifications.recipients import SYMBOLIC, Recipient, Unaddressable, read_recipient
 from domain.process import Channel
-from domain.ratings import survey_token
 from notify.channel import Channel as Carrier
-from notify.channel import Mail, Post, Undeliverable, Undelivered
+from notify.channel import Post, Undeliverable, Undelivered
 from notify.http import escaped
-from notify.templates import render
 
 LEASE_SECONDS: Final = 60
 """Longer than any attempt lasts; so long a message waits whose worker was killed."""
-
-SURVEYED: Final = "ticket_resolved"
-"""The mail that asks how we did, unless time alone has resolved the ticket."""
 
 Item = Mapping[str, Any]
 
@@ -59,12 +54,9 @@ class Courier:
     """What every lane of the outbox shares."""
 
     pool: Pool
-    mail: Carrier[Mail]
+    mailing: Mailing
     chat: Carrier[Post]
     sites: Sites
-    mail_from: str
-    keys: dict[UUID, bytes] = field(default_factory=dict, compare=False, repr=False)
-    """What signs the links of each tenant; it never changes."""
 
     async def deliver(self, item: Item) -> int | None:
         """Deliver one row. Raises Settled when there was nothing to send, Held when it has to wait."""
@@ -94,37 +86,12 @@ class Courier:
             facts = {**facts, "lines": await self._lines(item)}
         if channel is Channel.SLACK:
             return await self._chat(item, about, facts)
-        return await self._mail(item, recipient, about, facts)
+        return await self.mailing.send(item, about.person.address if about.person else recipient.address, about, facts)
 
     async def _lines(self, item: Item) -> list[str]:
         async with as_tenant(self.pool, item["tenant_id"]) as connection:
             told = await rows(connection, GATHERED, digest=item["id"])
         return [title(each["template"], each | each["payload"]) for each in told]
-
-    async def _mail(self, item: Item, recipient: Recipient, about: About, facts: Mapping[str, Any]) -> int | None:
-        if item["template"] == SURVEYED and not facts["automatic"] and about.ticket_id and "resolution" in facts:
-            token = await self._survey(item["tenant_id"], about.ticket_id, facts["resolution"])
-            facts = {**facts, "survey": survey_links(self.sites, token)}
-        written = render(item["template"], facts)
-        return await self.mail.send(
-            Mail(
-                id=str(item["id"]),
-                to=about.person.address if about.person else recipient.address,
-                subject=written.subject,
-                text=written.text,
-                html=written.html,
-                sender=self.mail_from,
-                sender_name=about.tenant,
-                thread=f"ticket.{about.ticket_id}" if about.ticket_id else None,
-            )
-        )
-
-    async def _survey(self, tenant_id: UUID, ticket_id: UUID, resolution: int) -> str:
-        if tenant_id not in self.keys:
-            async with as_tenant(self.pool, tenant_id) as connection:
-                [found] = await rows(connection, MAIL_KEY, tenant=tenant_id)
-            self.keys[tenant_id] = found["mail_key"]
-        return survey_token(self.keys[tenant_id], tenant_id, ticket_id, resolution)
 
     async def _chat(self, item: Item, about: About, facts: Mapping[str, Any]) -> int | None:
         url = about.person.preferences.slack_url if about.person else None

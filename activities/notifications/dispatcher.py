@@ -1,7 +1,7 @@
 """The loop: each lane leases what is due into its free places, one message per recipient at a time, and nobody waits for another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -26,6 +26,16 @@ MOST_STEPS: Final = 40
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between looks while the database is away."""
+
+
+class Upkeep(Protocol):
+    """What is done now and then beside delivering."""
+
+    async def __call__(self) -> None: ...
+
+    async def close(self) -> None:
+        """Let go of what is kept open for deliveries."""
+        ...
 
 
 class Lane(Protocol):
@@ -67,7 +77,7 @@ class Dispatcher:
         self,
         lanes: Sequence[Lane],
         bell: Bell,
-        upkeep: Callable[[], Awaitable[None]],
+        upkeep: Upkeep,
         crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self.lanes = lanes
@@ -97,6 +107,7 @@ class Dispatcher:
             await asyncio.gather(listening, tending, return_exceptions=True)
             await self._finish()
             await self.bell.close()
+            await self.upkeep.close()
 
     def stop(self) -> None:
         """Lease nothing more."""

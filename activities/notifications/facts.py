@@ -9,7 +9,6 @@ from uuid import UUID
 from domain.identity import Role
 from domain.notifications.preferences import Preferences, read_preferences
 from domain.notifications.recipients import Kind, Recipient
-from domain.ratings import SCORES
 from notify.channel import Undeliverable
 
 
@@ -32,6 +31,7 @@ class About:
     person: Person | None
     ticket_id: UUID | None
     tenant: str
+    files_call: str | None
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,14 @@ def read_about(item: Mapping[str, Any], recipient: Recipient, sites: Sites) -> A
         person=person,
         ticket_id=found["ticket_id"],
         tenant=found["tenant"],
+        files_call=f"{sites.api}/api/tickets/{found['ticket_id']}/attachments" if found["ticket_id"] else None,
     )
 
 
-INSTANTS: Final = {"deadlineAt": "deadline", "opensAt": "opens", "respondBy": "responds"}
+INSTANTS: Final = {"deadlineAt": "deadline"}
 """Instants in payloads, and the names under which templates find them as people read them."""
 
-UNSAID: Final = {"automatic": False, "cause": None, "times": 1, "opens": None, "responds": None, "survey": ()}
+UNSAID: Final = {"automatic": False, "cause": None, "times": 1}
 """What payloads say only where it matters."""
 
 SHOWN = frozenset({"tenant", "number", "subject", "status", "severity", "priority", "comment", "author", "name"})
@@ -81,15 +82,6 @@ def person_of(found: Mapping[str, Any]) -> Person:
         found["role"] != Role.CUSTOMER,
         read_preferences(found["preferences"]),
     )
-
-
-def survey_links(sites: Sites, token: str) -> list[tuple[str, str]]:
-    """One link for each answer, the best first. The token stands behind the hash, and none of them rates by being followed."""
-    page = f"{sites.portal or sites.api}/rate"
-    return [(WORDS[score], f"{page}?score={score}#{token}") for score in reversed(SCORES)]
-
-
-WORDS: Final[Mapping[int, str]] = {5: "Very good", 4: "Good", 3: "Fair", 2: "Poor", 1: "Very poor"}
 
 
 def links(found: Mapping[str, Any], payload: Mapping[str, Any], sites: Sites) -> dict[str, Any]:

@@ -12,17 +12,18 @@ from activities.notifications.bell import Bell
 from activities.notifications.courier import Courier, OutboxLane, OutboxLedger
 from activities.notifications.dispatcher import Dispatcher
 from activities.notifications.facts import Sites
+from activities.notifications.mailing import Mailing
 from activities.notifications.measures import Measures
 from activities.notifications.noting import Noting
+from activities.notifications.phrasing import Wordings
 from activities.notifications.settling import Settling
 from activities.notifications.webhooks import DeliveryLedger, WebhookLane
 from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, STATE, Pool, deliver, row
 from domain.process import Channel
-from notify.channel import Channel as Carrier
-from notify.channel import Mail
 from notify.http import Slack, StandardWebhook
 from notify.maildir import Maildir
 from notify.smtp import Smtp
+from runtime.blobs import FolderBlobs
 from runtime.outgoing import Caller
 from runtime.settings import APP_ROLE, Settings
 from runtime.targets import Targets
@@ -33,12 +34,19 @@ DELIVERY_DAYS: Final = 30
 """How long the log of webhooks is kept."""
 
 
-def mail_carrier(settings: Settings) -> Carrier[Mail]:
+def mail_carrier(settings: Settings) -> Smtp | Maildir:
     """The mail server that is set, else a directory."""
     if settings.smtp_host is None:
         return Maildir(Path(settings.mail_dir))
     password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
-    return Smtp(settings.smtp_host, settings.smtp_port, settings.smtp_user, password, settings.smtp_tls)
+    return Smtp(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.smtp_user,
+        password,
+        settings.smtp_tls,
+        settings.smtp_ca_file,
+    )
 
 
 def make_dispatcher(
@@ -54,7 +62,9 @@ def make_dispatcher(
     caller = Caller(Targets.read(settings.allow_targets))
     slack = Slack(caller)
     sites = Sites(settings.public_url, settings.portal_url)
-    courier = Courier(pool, mail_carrier(settings), slack, sites, settings.mail_from)
+    mail = mail_carrier(settings)
+    mailing = Mailing(pool, mail, Wordings(pool), FolderBlobs(Path(settings.files_dir)), settings.mail_from)
+    courier = Courier(pool, mailing, slack, sites)
 
     ledger = OutboxLedger(pool, Noting(partial(deliver, pool)))
     outbox = OutboxLane(courier, {channel: Settling(ledger, measures, channel.lower()) for channel in Channel})
@@ -70,22 +80,24 @@ def make_dispatcher(
     return Dispatcher(
         (outbox, webhooks),
         Bell(settings.postgres.conninfo(APP_ROLE)),
-        Upkeep(pool, measures, settings.event_days),
+        Upkeep(pool, measures, settings.event_days, mail),
         crowded,
     )
 
 
 @dataclass
 class Upkeep:
-    """What is done now and then beside delivering: measure how far behind we are, and drop what is too old."""
+    """What is done now and then beside delivering: measure how far behind we are, drop what is too old, end idle connections."""
 
     pool: Pool
     measures: Measures
     event_days: int
+    mail: Smtp | Maildir
     pruned_at: float = float("-inf")
 
     async def __call__(self) -> None:
         """Once."""
+        await self.mail.tend()
         async with self.pool.connection() as connection:
             state = await row(connection, STATE)
         if state is not None:
@@ -94,6 +106,10 @@ class Upkeep:
         if time.monotonic() - self.pruned_at >= PRUNE_SECONDS:
             self.pruned_at = time.monotonic()
             await self.prune(datetime.now(UTC))
+
+    async def close(self) -> None:
+        """Nothing is sent any more."""
+        await self.mail.close()
 
     async def prune(self, now: datetime) -> None:
         """Drop the oldest events and the oldest lines of the webhooks' log, a good many at a time."""

@@ -37,6 +37,13 @@ tenants = Table(
     Column("acknowledge", Boolean, nullable=False, server_default=text("true")),
     Column("merge_reopens", Boolean, nullable=False, server_default=text("true")),
     Column("mail_key", LargeBinary, nullable=False, server_default=text(RANDOM_KEY), comment="Signs reply addresses."),
+    Column(
+        "mail_revision",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="Moves when a wording of its mails has changed.",
+    ),
     *record_columns(),
     CheckConstraint("slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'", name="slug"),
     CheckConstraint(

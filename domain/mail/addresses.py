@@ -1,4 +1,4 @@
-"""The address that a customer's answer goes to: it names its ticket, and only we can have made it."""
+"""Addresses that only we can have made: where an answer goes names its ticket, where a bounce goes names the notice."""
 
 import hashlib
 import hmac
@@ -12,15 +12,22 @@ SIGNATURE_BYTES: Final = 10
 
 ID_BYTES: Final = 16
 
+REPLY: Final = b"reply"
+BOUNCE: Final = b"bounce"
+"""What a token is for, so that one of a kind is none of the other."""
+
 
 def reply_address(mailbox: str, ticket_id: UUID, key: bytes) -> str:
     """The mailbox's address with the ticket's signed token behind a plus sign, such as `support+c4…@example.com`.
 
     A local part that grows too long with it is left as it is: then the message's headers tell the ticket.
     """
-    local, _, domain = mailbox.rpartition("@")
-    made = f"{local}+{_token(ticket_id, key)}"
-    return f"{made}@{domain}" if len(made) <= 64 else mailbox
+    return _signed(mailbox, ticket_id, REPLY, key)
+
+
+def bounce_address(mailbox: str, notice_id: UUID, key: bytes) -> str:
+    """The envelope's sender of the mail that a notice became: a bounce comes back to it, whatever it quotes."""
+    return _signed(mailbox, notice_id, BOUNCE, key)
 
 
 def split_address(address: str) -> tuple[str, str | None]:
@@ -32,6 +39,22 @@ def split_address(address: str) -> tuple[str, str | None]:
 
 def read_token(token: str | None, key: bytes) -> UUID | None:
     """The ticket that a token names; None when the key has not made it. Upper and lower case mean the same."""
+    return _read(token, REPLY, key)
+
+
+def read_bounce(token: str | None, key: bytes) -> UUID | None:
+    """The notice whose mail has bounced; None when the key has not made the token, or for an answer."""
+    return _read(token, BOUNCE, key)
+
+
+def _signed(mailbox: str, named: UUID, purpose: bytes, key: bytes) -> str:
+    local, _, domain = mailbox.rpartition("@")
+    token = b32encode(named.bytes + _signature(named, purpose, key)).decode().rstrip("=").lower()
+    made = f"{local}+{token}"
+    return f"{made}@{domain}" if len(made) <= 64 else mailbox
+
+
+def _read(token: str | None, purpose: bytes, key: bytes) -> UUID | None:
     if token is None:
         return None
     try:
@@ -40,13 +63,9 @@ def read_token(token: str | None, key: bytes) -> UUID | None:
         return None
     if len(raw) != ID_BYTES + SIGNATURE_BYTES:
         return None
-    ticket_id = UUID(bytes=raw[:ID_BYTES])
-    return ticket_id if hmac.compare_digest(raw[ID_BYTES:], _signature(ticket_id, key)) else None
+    named = UUID(bytes=raw[:ID_BYTES])
+    return named if hmac.compare_digest(raw[ID_BYTES:], _signature(named, purpose, key)) else None
 
 
-def _token(ticket_id: UUID, key: bytes) -> str:
-    return b32encode(ticket_id.bytes + _signature(ticket_id, key)).decode().rstrip("=").lower()
-
-
-def _signature(ticket_id: UUID, key: bytes) -> bytes:
-    return hmac.digest(key, b"reply" + ticket_id.bytes, hashlib.sha256)[:SIGNATURE_BYTES]
+def _signature(named: UUID, purpose: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, purpose + named.bytes, hashlib.sha256)[:SIGNATURE_BYTES]

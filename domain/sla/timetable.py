@@ -52,6 +52,11 @@ class Timetable:
         self._days: dict[int, tuple[Span, ...]] = {}
         self._offsets: dict[int, int] = {}
 
+    @property
+    def time_zone(self) -> str:
+        """The zone in which its windows are told."""
+        return self._zone.key
+
     def is_open(self, at: datetime) -> bool:
         """Whether an instant counts. A window is open at its opening and no more at its closing."""
         begin = micros(at)

@@ -198,6 +198,11 @@ def macro(draft: Draft, command: ApplyMacro) -> None:
         change(draft, kept)
     tags = dict.fromkeys((*draft.ticket.tags, *command.add_tags))
     draft.set(tags=tuple(tag for tag in tags if tag not in command.remove_tags)[:MOST_TAGS])
+    if command.set_fields:
+        fields = {**draft.ticket.fields, **command.set_fields}
+        draft.set(
+            fields={key: value for key, value in fields.items() if value is not None or key not in command.set_fields}
+        )
     if command.comment is not None:
         comment(draft, command.comment)
     enter(draft, status)

@@ -1,10 +1,10 @@
 """The answer that a customer gets at once: that the request has come, and when to expect somebody."""
 
-import re
 from datetime import timedelta
 from typing import Final
 
 from domain.customers import ContactChannel
+from domain.mail.threads import topic
 from domain.process import Channel
 from domain.sla.clocks import ClockKind, last_due
 from domain.tickets.draft import Draft
@@ -20,17 +20,10 @@ MOST_OF_SENDER: Final = 10
 WINDOW: Final = timedelta(minutes=180)
 """Two machines that answer each other fall silent: at most so many acknowledgements to one sender within this time."""
 
-PREFIX: Final = re.compile(
-    r"\s*(?:(?:re|fwd?|aw|wg|antw|sv|vs|tr|rif|r|i)(?:\[\d+\])?\s*:|\[sup-\d+\])\s*", re.IGNORECASE
-)
-
 
 def subject_key(subject: str) -> str:
     """A subject without what mail programs put before it: the same for all mails of one conversation."""
-    rest = subject
-    while found := PREFIX.match(rest):
-        rest = rest[found.end() :]
-    return " ".join(rest.split()).casefold()[:200]
+    return " ".join(topic(subject).split()).casefold()[:200]
 
 
 def acknowledge(draft: Draft, command: CreateTicket) -> None:
@@ -40,7 +33,7 @@ def acknowledge(draft: Draft, command: CreateTicket) -> None:
         return
     if around.greeted_subject >= MOST_OF_SUBJECT or around.greeted_sender >= MOST_OF_SENDER:
         return
-    opens = due = None
+    opens = due = zone = None
     is_open = True
     clock = ticket.clock(ClockKind.FIRST_RESPONSE)
     if clock and around.terms:
@@ -48,6 +41,7 @@ def acknowledge(draft: Draft, command: CreateTicket) -> None:
         is_open = table.is_open(draft.event.at)
         opens = None if is_open else table.reach(draft.event.at, timedelta())
         due = last_due(clock, around.terms.tables)
+        zone = table.time_zone
     draft.tell(
         ACKNOWLEDGED,
         ticket.customer_email,
@@ -56,4 +50,5 @@ def acknowledge(draft: Draft, command: CreateTicket) -> None:
         open=is_open,
         opensAt=opens.isoformat() if opens else None,
         respondBy=due.isoformat() if due else None,
+        timeZone=zone,
     )

@@ -310,7 +310,10 @@ class AddComment(Command):
 
 
 class ApplyMacro(Command):
-    """Do what a macro says in one decision: the change first, then the comment. `add_tags` and `remove_tags` meet the tags of then."""
+    """Do what a macro says in one decision: the change first, then the comment.
+
+    `add_tags` and `remove_tags` meet the tags of then; `set_fields` are laid over the custom fields of then, null ends one.
+    """
 
     type: Literal["macro"] = "macro"
     template_id: UUID
@@ -319,6 +322,7 @@ class ApplyMacro(Command):
     comment: AddComment | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+    set_fields: dict[str, Any] = {}
 
 
 class Merge(Command):

@@ -49,6 +49,13 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("POST", "/api/ratings/{token}"): {"score": 1},
     ("PATCH", "/api/routing-rules/{routing_rule_id}"): {"name": "Mine now"},
     ("DELETE", "/api/routing-rules/{routing_rule_id}"): {},
+    ("POST", "/api/tickets/{ticket_id}/macros/{template_id}"): {},
+    ("PATCH", "/api/ticket-fields/{field_id}"): {"label": "Mine now"},
+    ("DELETE", "/api/ticket-fields/{field_id}"): {},
+    ("PATCH", "/api/ticket-templates/{template_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/ticket-templates/{template_id}"): {},
+    ("PATCH", "/api/views/{view_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/views/{view_id}"): {},
     ("POST", "/api/sla/definitions/{definition_id}/reapply"): {},
     ("POST", "/api/sla/breaches/{breach_id}/acknowledge"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/waive"): {"reason": "Mine now"},
@@ -87,15 +94,7 @@ RECORDS: Final = {
 
 MORE: Final = (
     *("target_id", "routing_rule_id", "breach_id", "job_id", "notification_id", "webhook_id", "delivery_id"),
-    *("attachment_id", "token"),
-    "target_id",
-    "routing_rule_id",
-    "breach_id",
-    "job_id",
-    "notification_id",
-    "webhook_id",
-    "delivery_id",
-    "key_id",
+    *("attachment_id", "token", "key_id", "field_id", "template_id", "view_id"),
 )
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *MORE, *RECORDS)}
@@ -118,10 +117,22 @@ async def theirs(api: Front) -> dict[str, str]:
         "token": survey_token(b"another tenant's key", api.seed.tenant_id, UUID(ticket_id), 1),
         "target_id": (await api.created("agent", "/api/tickets", ticket))["id"],
         "routing_rule_id": (await api.created("lead", "/api/routing-rules", a_rule(api)))["id"],
+        **await records_of_the_desk(api),
         **{name: await first(api, path) for name, path in RECORDS.items()},
         **of_the_past(api),
         **await posted(api, "admin"),
         "key_id": (await made(api, "AGENT"))["id"],
+    }
+
+
+async def records_of_the_desk(api: Front) -> dict[str, str]:
+    """A custom field that rules nothing, a template, and a view."""
+    name = f"of a desk {uuid4()}"
+    field = {"key": f"k{uuid4().hex}", "label": name, "type": "TEXT", "active": False}
+    return {
+        "field_id": (await api.created("admin", "/api/ticket-fields", field))["id"],
+        "template_id": (await api.created("lead", "/api/ticket-templates", {"name": name, "body": "Hello"}))["id"],
+        "view_id": (await api.created("admin", "/api/views", {"name": name, "filters": {"tag": [name]}}))["id"],
     }
 
 

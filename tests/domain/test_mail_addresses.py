@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domain.mail.addresses import read_token, reply_address, split_address
+from domain.mail.addresses import bounce_address, read_bounce, read_token, reply_address, split_address
 
 KEY = b"k" * 32
 TICKET = UUID("0195f3a0-0000-7000-8000-000000000001")
@@ -44,3 +44,12 @@ def test_a_mailbox_with_a_long_name_keeps_its_address() -> None:
 
 def test_an_address_without_a_plus_has_no_token() -> None:
     assert split_address("Ada@Example.COM") == ("ada@example.com", None)
+
+
+def test_a_bounce_leads_to_its_notice_and_is_no_answer() -> None:
+    address = bounce_address("support@example.com", TICKET, KEY)
+    plain, token = split_address(address)
+    assert (plain, read_bounce(token, KEY), read_token(token, KEY)) == ("support@example.com", TICKET, None)
+    _, answer = split_address(reply_address("support@example.com", TICKET, KEY))
+    assert read_bounce(answer, KEY) is None
+    assert read_bounce(token, b"another key") is None

@@ -26,9 +26,15 @@ async def room(shared_room: Mailroom) -> Mailroom:
     """The mailroom, as if nothing had been sent yet."""
     await shared_room.rows("delete from notifications")
     await shared_room.rows("delete from webhooks")
+    await shared_room.rows("update mailboxes set is_default = false, active = false")
+    for table in ("mail_suppressions", "mail_refusals"):
+        await shared_room.rows(f"delete from {table}")
     shared_room.mail.taken.clear()
     shared_room.mail.tried.clear()
     shared_room.receiver.got.clear()
     shared_room.receiver.answers.clear()
     shared_room.mail.judge = lambda _: None
+    shared_room.mail.weigh = lambda _: None
+    shared_room.mail.envelopes.clear()
+    shared_room.mail.sessions.clear()
     return shared_room

@@ -6,8 +6,11 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +23,7 @@ from activities.notifications.dispatcher import Dispatcher
 from activities.notifications.making import make_dispatcher
 from cli.demo import DemoSeed
 from db.connections import outbox_pool
+from runtime.blobs import FolderBlobs
 from runtime.embedded.ports import free_port
 from runtime.settings import APP_ROLE
 from tests.api.front import settings_for
@@ -37,18 +41,35 @@ values (%(id)s, %(tenant)s, 'ticket', %(workflow)s, 1, 1)
 """
 TICKET = """
 insert into support_tickets (id, tenant_id, number, status, status_since, customer_email, subject, description, priority,
-    severity, channel, sla_tier, tags, fields, reopens, created_at, updated_at, version)
+    severity, channel, sla_tier, tags, fields, mailbox_id, account_id, reopens, created_at, updated_at, version)
 values (%(id)s, %(tenant)s, nextval('mailroom_numbers'), 'OPEN', now(), %(email)s, %(subject)s, 'D', 'LOW', 'SEV4', 'API', 'BASIC',
-    '{}', '{}', 0, now(), now(), 1)
+    '{}', '{}', %(mailbox)s, %(account)s, 0, now(), now(), 1)
 """
 COMMENT = """
-insert into ticket_comments (id, tenant_id, ticket_id, revision, author_name, author_role, body, internal, created_at)
-values (%(id)s, %(tenant)s, %(ticket)s, 1, 'Alex Agent', 'AGENT', %(body)s, %(internal)s, now())
+insert into ticket_comments (id, tenant_id, ticket_id, revision, author_id, author_name, author_role, body, internal, automatic,
+    created_at)
+values (%(id)s, %(tenant)s, %(ticket)s, 1, %(author)s, 'Alex Agent', 'AGENT', %(body)s, %(internal)s, %(automatic)s, now())
 """
 EVENT = """
 insert into events (tenant_id, type, entity, entity_id, version, at, internal, account_id, address, payload)
 values (%(tenant)s, %(type)s, 'ticket', %(entity)s, 1, now(), %(internal)s, %(account)s, %(address)s, '{"number": 7}')
 returning xid, seq
+"""
+MAILBOX = """
+insert into mailboxes (tenant_id, address, name, is_default) values (%(tenant)s, %(address)s, %(name)s, %(default)s)
+on conflict (address) where active do update set name = excluded.name returning id
+"""
+THREAD = """
+insert into mail_threads (tenant_id, ticket_id, message_id, address, subject, at)
+values (%(tenant)s, %(ticket)s, %(message)s, %(address)s, %(subject)s, %(at)s)
+"""
+FILE = """
+with file as (
+    insert into attachments (tenant_id, ticket_id, file_name, content_type, size, sha256)
+    values (%(tenant)s, %(ticket)s, %(name)s, %(type)s, %(size)s, %(sha256)s) returning id
+)
+insert into ticket_attachments (tenant_id, attachment_id, ticket_id, comment_id)
+select %(tenant)s, id, %(ticket)s, %(comment)s from file
 """
 PERSON = """
 insert into users (tenant_id, email, name, role, preferences) values (%(tenant)s, %(email)s, %(name)s, %(role)s, %(preferences)s)
@@ -64,6 +85,10 @@ class MailServer:
     taken: list[EmailMessage] = field(default_factory=list)
     judge: Callable[[str], str | None] = lambda _: None
     tried: list[str] = field(default_factory=list)
+    weigh: Callable[[bytes], str | None] = lambda _: None
+    envelopes: list[str] = field(default_factory=list)
+    sessions: set[Any] = field(default_factory=set)
+    secured: list[bool] = field(default_factory=list)
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
         self.tried.append(address)
@@ -75,6 +100,11 @@ class MailServer:
     async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
         assert isinstance(content, bytes)
+        self.sessions.add(session.peer)
+        if refusal := self.weigh(content):
+            return refusal
+        self.envelopes.append(envelope.mail_from or "")
+        self.secured.append(server.transport.get_extra_info("sslcontext") is not None)
         self.taken.append(message_from_bytes(content, policy=policy.default))
         return "250 OK"
 
@@ -135,6 +165,7 @@ class Mailroom:
     dispatcher: Dispatcher
     mail: MailServer
     receiver: Receiver
+    blobs: FolderBlobs
 
     async def rows(self, query: str, **values: Any) -> list[DictRow]:
         """A query as the owner."""
@@ -168,9 +199,12 @@ class Mailroom:
         await self.rows(POST, **values)
         return row
 
-    async def ticket(self, subject: str = "No dashboard") -> UUID:
-        """A ticket to write about."""
+    async def ticket(
+        self, subject: str = "No dashboard", mailbox: UUID | None = None, account: UUID | None = None
+    ) -> UUID:
+        """A ticket to write about, by default one that came to no mailbox and belongs to no account."""
         values = {"id": uuid.uuid4(), "tenant": self.seed.tenant_id, "email": "casey@shop.example", "subject": subject}
+        values |= {"mailbox": mailbox, "account": account}
         await self.rows("create sequence if not exists mailroom_numbers start 700000")
         await self.rows(PROCESS, **values, workflow=f"ticket/{values['id']}")
         await self.rows(TICKET, **values)
@@ -178,11 +212,38 @@ class Mailroom:
         assert isinstance(made, UUID)
         return made
 
-    async def comment(self, ticket: UUID, body: str, *, internal: bool = False) -> str:
-        """A comment on it."""
-        values = {"id": uuid.uuid4(), "tenant": self.seed.tenant_id, "ticket": ticket}
-        await self.rows(COMMENT, **values, body=body, internal=internal)
+    async def comment(
+        self, ticket: UUID, body: str, *, internal: bool = False, by_hand: bool = True, automatic: bool = False
+    ) -> str:
+        """A comment on it, by an agent unless it is not by hand."""
+        author = self.seed.users["agent"] if by_hand else None
+        values = {"id": uuid.uuid4(), "tenant": self.seed.tenant_id, "ticket": ticket, "author": author}
+        await self.rows(COMMENT, **values, body=body, internal=internal, automatic=automatic)
         return str(values["id"])
+
+    async def mailbox(self, address: str, name: str = "Acme Help", *, default: bool = False) -> UUID:
+        """A mailbox of the desk; the default one is the tenant's until the next test."""
+        values = {"tenant": self.seed.tenant_id, "address": address, "name": name, "default": default}
+        [row] = await self.rows(MAILBOX, **values)
+        made = row["id"]
+        assert isinstance(made, UUID)
+        return made
+
+    async def came(self, ticket: UUID, message: str, address: str, subject: str | None = None, minute: int = 0) -> None:
+        """A mail that came to a ticket."""
+        at = datetime(2026, 3, 1, 9, tzinfo=UTC) + timedelta(minutes=minute)
+        values = {"tenant": self.seed.tenant_id, "ticket": ticket, "message": message, "address": address}
+        await self.rows(THREAD, **values, subject=subject, at=at)
+
+    async def attached(self, ticket: UUID, comment: str, name: str, content: bytes, kind: str = "text/plain") -> None:
+        """A file of a comment."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
+
+        stored = await self.blobs.put(self.seed.tenant_id, chunks(), len(content))
+        values = {"tenant": self.seed.tenant_id, "ticket": ticket, "comment": comment, "name": name, "type": kind}
+        await self.rows(FILE, **values, size=stored.size, sha256=stored.sha256)
 
     async def person(self, role: str = "AGENT", preferences: Mapping[str, Any] | None = None) -> tuple[str, str]:
         """Somebody new: id and address."""
@@ -230,12 +291,18 @@ async def mailroom(database: Database, seed: DemoSeed, **settings: Any) -> Async
         "mail_from": "support@acme-support.example",
         **settings,
     }
+    files = TemporaryDirectory()
     pool = outbox_pool(database.app.conninfo(APP_ROLE), 4)
     try:
         async with pool:
-            dispatcher = make_dispatcher(settings_for(database.app, **wanted), pool, pump_seconds=0.0)
-            yield Mailroom(database, seed, dispatcher, mail, receiver)
+            told = settings_for(database.app, files_dir=files.name, **wanted)
+            dispatcher = make_dispatcher(told, pool, pump_seconds=0.0)
+            try:
+                yield Mailroom(database, seed, dispatcher, mail, receiver, FolderBlobs(Path(files.name)))
+            finally:
+                await dispatcher.upkeep.close()
     finally:
+        files.cleanup()
         for server in (smtp, http):
             server.close()
             await server.wait_closed()

@@ -5,6 +5,7 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.utils import parseaddr
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,10 +25,11 @@ MAIL = Mail(
     html="<p>Hello</p>",
     sender="support@acme.example",
     sender_name='Acme "Support", Inc.\r\nBcc: x@y.example',
+    domain="acme.example",
 )
 
 
-def changed(**fields: str) -> Mail:
+def changed(**fields: Any) -> Mail:
     return Mail(**{**MAIL.__dict__, **fields})
 
 

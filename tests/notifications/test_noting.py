@@ -77,4 +77,6 @@ async def test_an_odd_row_does_not_spoil_the_others_of_its_batch(room: Mailroom)
     await room.post()
     await room.dispatcher.drain()
     assert len(room.mail.taken) == 1
-    assert (await room.row(odd))["last_error"] == "The template 'ticket_reply' cannot be filled (UndefinedError)."
+    assert (await room.row(odd))[
+        "last_error"
+    ] == "The template 'ticket_reply' cannot be filled (number, subject, comment)."

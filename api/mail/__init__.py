@@ -1,0 +1,1 @@
+"""Mail that comes in: taken from other servers, kept, and made into tickets and comments."""

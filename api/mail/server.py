@@ -1,0 +1,220 @@
+"""The SMTP dialogue (or LMTP): who may be written to, how much, and how long; the content goes on as it came, untouched."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import structlog
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import SMTP, Envelope, syntax
+
+from api.mail.receiving import Destination, Receiving
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS: Final = 60.0
+"""So long may a client say nothing."""
+
+DATA_SECONDS: Final = 600.0
+"""So long may one mail take, however steadily it comes."""
+
+MOST_CONNECTIONS: Final = 200
+MOST_RECIPIENTS: Final = 100
+MOST_COMMANDS: Final = 1_000
+"""Of each kind, on one connection."""
+
+READ_LIMIT: Final = 64 * 1024
+END: Final = b"\r\n.\r\n"
+
+UNKNOWN: Final = "550 5.1.1 There is no such mailbox"
+AWAY: Final = "451 4.3.0 The mail cannot be kept now; try again later"
+KEPT: Final = "250 2.0.0 Kept"
+
+# It writes addresses and what clients say.
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+
+
+class Accepted(Envelope):
+    """A mail on its way in, with the mailboxes to which it goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.destinations: list[Destination] = []
+
+
+@dataclass
+class Door:
+    """What the dialogue asks us: aiosmtpd finds these methods by their names."""
+
+    receiving: Receiving
+    lmtp: bool = False
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Accepted, address: str, options: Any) -> str:  # noqa: N802
+        """Take a recipient for whom there is a mailbox."""
+        if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
+            return "452 4.5.3 Too many recipients"
+        try:
+            found = await self.receiving.find(address)
+        except Exception as error:
+            log.warning("mail_storage_away", error=type(error).__name__)
+            return AWAY
+        if found is None:
+            return UNKNOWN
+        envelope.rcpt_tos.append(address)
+        envelope.destinations.append(found)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Accepted) -> str:  # noqa: N802
+        """Keep the mail, and only then say so; LMTP wants an answer for each recipient."""
+        try:
+            await self.receiving.keep(
+                cast("bytes", envelope.content), read_sender(envelope.mail_from), envelope.destinations
+            )
+            answer = KEPT
+        except Exception as error:
+            # Whatever it is, the sender's server has the mail still, and comes again.
+            log.warning("mail_storage_away", error=type(error).__name__)
+            answer = AWAY
+        return "\r\n".join([answer] * len(envelope.rcpt_tos)) if self.lmtp else answer
+
+    async def handle_exception(self, error: Exception) -> str:
+        """A fault of ours is no reason to lose a mail."""
+        log.error("mail_dialogue_broken", exc_info=error)
+        return "451 4.3.0 Something went wrong here; try again later"
+
+
+def read_sender(sender: str | None) -> str:
+    """The envelope's sender; empty for mail that must not be answered."""
+    plain = (sender or "").strip("<>").replace("\0", "")
+    return plain.encode("utf-8", "replace").decode()[:320]
+
+
+class Dialogue(SMTP):
+    """aiosmtpd's dialogue, but for the content of a mail: that it reads line by line, and a line without an end without end."""
+
+    line_length_limit = READ_LIMIT
+    lost: Callable[["Dialogue"], None] = lambda _: None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Let the listener know that there is room for another."""
+        self.lost(self)
+        super().connection_lost(error)
+
+    def _create_envelope(self) -> Envelope:
+        return Accepted()
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        """Take the content, as far as it is not too much, and hand it on."""
+        if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
+            return
+        envelope = cast("Accepted", self.envelope)
+        if not envelope.rcpt_tos:
+            await self.push("503 5.5.1 Error: need RCPT command")
+            return
+        if arg:
+            await self.push("501 5.5.4 Syntax: DATA")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        content = await self.read_content()
+        if content is None:
+            self.envelope = self._create_envelope()
+            await self.push("552 5.3.4 Error: Too much mail data")
+            return
+        envelope.content = envelope.original_content = content
+        status = await self._call_handler_hook("DATA")
+        self.envelope = self._create_envelope()
+        await self.push(status)
+
+    async def read_content(self) -> bytes | None:
+        """Everything up to the line with the dot, without the dots that were doubled; None when it is too much.
+
+        Only CRLF ends a line here: a lone line feed before a dot ends nothing, or mails could be smuggled into others.
+        """
+        loop, limit = asyncio.get_running_loop(), self.data_size_limit or 0
+        until = loop.time() + DATA_SECONDS
+        # The line break of the DATA command: a dot that comes first ends an empty mail.
+        content, seen, excess = bytearray(b"\r\n"), 0, False
+        while True:
+            self._reset_timeout(max(0.01, min(IDLE_SECONDS, until - loop.time())))
+            # All that has come so far: what follows the mail can then be given back.
+            piece = await self._reader.read(1 << 30)
+            if not piece:
+                raise asyncio.CancelledError
+            content += piece
+            end = content.find(END, max(0, seen - len(END)))
+            if end >= 0:
+                self._reset_timeout()
+                rest = bytes(memoryview(content)[end + len(END) :])
+                if rest:
+                    self._reader.feed_data(rest)
+                if excess or end - 2 > limit > 0:
+                    return None
+                whole = bytes(memoryview(content)[: end + 2])
+                return whole.replace(b"\r\n.", b"\r\n")[2:]
+            if excess or len(content) - 2 > limit > 0:
+                excess = True
+                del content[: -len(END)]
+            seen = len(content)
+
+
+class LmtpDialogue(Dialogue, LMTP):
+    """The same for a mail server of our own that hands mail over."""
+
+
+class TurnedAway(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say so, and hang up."""
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.write(b"421 4.7.0 Too many connections; try again later\r\n")
+        transport.close()
+
+
+@dataclass
+class Listener:
+    """Listens while it is entered; ends the connections that are open when it is left."""
+
+    host: str
+    port: int
+    door: Door
+    most_bytes: int
+    name: str
+    open: set[Dialogue] = field(default_factory=set)
+    server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> "Listener":
+        """Listen. Raises OSError when the port is taken."""
+        self.server = await asyncio.get_running_loop().create_server(self._greeted, self.host, self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop, and hang up: a mail that is not acknowledged yet is sent again."""
+        assert self.server is not None  # noqa: S101 - entered before
+        self.server.close()
+        for each in list(self.open):
+            if each.transport is not None:
+                each.transport.close()
+        await self.server.wait_closed()
+
+    def _greeted(self) -> asyncio.Protocol:
+        if len(self.open) >= MOST_CONNECTIONS:
+            return TurnedAway()
+        kind = LmtpDialogue if self.door.lmtp else Dialogue
+        dialogue = kind(
+            self.door,
+            data_size_limit=self.most_bytes,
+            enable_SMTPUTF8=True,
+            hostname=self.name,
+            ident="Summit",
+            timeout=IDLE_SECONDS,
+            auth_exclude_mechanism=("LOGIN", "PLAIN"),
+            command_call_limit=MOST_COMMANDS,
+            loop=asyncio.get_running_loop(),
+        )
+        self.open.add(dialogue)
+        dialogue.lost = self.open.discard
+        return dialogue

@@ -1,0 +1,136 @@
+"""Mail that came in: filed, leased, settled, and looked at. The caller owns the transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    RowMapping,
+    Uuid,
+    bindparam,
+    func,
+    literal,
+    null,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.tables.inbound import inbound_mails
+from db.tables.metadata import INSTANT
+
+Row = RowMapping
+
+I: Final = inbound_mails.c  # noqa: E741
+HIDDEN: Final = ("tenant_id", "raw", "plan", "dedupe_key", "content_hash", "lease_id", "leased_until", "not_before")
+SHOWN: Final = [column for column in inbound_mails.c if column.name not in HIDDEN]
+
+FILE: Final = insert(inbound_mails).on_conflict_do_nothing(index_elements=["mailbox_id", "dedupe_key"]).returning(I.id)
+SAME: Final = select(I.id, I.content_hash).where(I.mailbox_id == bindparam("mailbox"), I.dedupe_key == bindparam("key"))
+LEASE: Final = text("select * from lease_mails(:lease, :most, :seconds)").bindparams(bindparam("lease", type_=Uuid))
+RENEW: Final = text("select renew_mails(:lease, :ids, :seconds)").bindparams(
+    bindparam("lease", type_=Uuid), bindparam("ids", type_=ARRAY(Uuid))
+)
+MINE: Final = (I.id == bindparam("mail"), I.lease_id == bindparam("lease"), I.state == "RECEIVED")
+LEASED: Final = select(inbound_mails).where(*MINE)
+MAIL: Final = select(*SHOWN).where(I.id == bindparam("mail"))
+RAW: Final = select(I.raw, I.envelope_sender).where(I.id == bindparam("mail"))
+FREE: Final = {"lease_id": null(), "leased_until": null()}
+MOVED: Final = {"version": I.version + 1, "updated_at": func.clock_timestamp()}
+
+
+async def file_mail(connection: AsyncConnection, values: Mapping[str, Any]) -> UUID | None:
+    """Write a mail that came; None when it is there already."""
+    found: UUID | None = (await connection.execute(FILE, dict(values))).scalar()
+    return found
+
+
+async def same_mail(connection: AsyncConnection, mailbox_id: UUID, key: str) -> Row:
+    """The mail that is there already."""
+    return (await connection.execute(SAME, {"mailbox": mailbox_id, "key": key})).mappings().one()
+
+
+async def lease(connection: AsyncConnection, lease_id: UUID, most: int, seconds: float) -> Sequence[tuple[UUID, UUID]]:
+    """Take mails of any tenant, the oldest first: mail and tenant. Their leases end by themselves after `seconds`."""
+    rows = await connection.execute(LEASE, {"lease": lease_id, "most": most, "seconds": seconds})
+    return [(row.id, row.tenant_id) for row in rows]
+
+
+async def renew(connection: AsyncConnection, lease_id: UUID, ids: Sequence[UUID], seconds: float) -> None:
+    """Keep what was leased for `seconds` more."""
+    await connection.execute(RENEW, {"lease": lease_id, "ids": list(ids), "seconds": seconds})
+
+
+async def leased(connection: AsyncConnection, mail_id: UUID, lease_id: UUID) -> Row | None:
+    """A mail that is ours, whole; None when it is not any more."""
+    return (await connection.execute(LEASED, {"mail": mail_id, "lease": lease_id})).mappings().first()
+
+
+async def settle(connection: AsyncConnection, mail_id: UUID, lease_id: UUID, **values: Any) -> bool:
+    """Write what became of a mail, and leave it; False when it is no longer ours."""
+    statement = update(inbound_mails).where(*MINE).values(**values, **FREE, **MOVED)
+    return (await connection.execute(statement, {"mail": mail_id, "lease": lease_id})).rowcount > 0
+
+
+async def note_plan(connection: AsyncConnection, mail_id: UUID, lease_id: UUID, plan: Mapping[str, Any]) -> bool:
+    """Write what is about to be done; False when the mail is no longer ours."""
+    statement = update(inbound_mails).where(*MINE).values(plan=dict(plan))
+    return (await connection.execute(statement, {"mail": mail_id, "lease": lease_id})).rowcount > 0
+
+
+async def put_back(
+    connection: AsyncConnection, mail_id: UUID, lease_id: UUID, seconds: float, *, blameless: bool
+) -> None:
+    """Leave a mail to whoever comes after `seconds`; `blameless` when it was not the mail that hindered us."""
+    later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    values: dict[str, Any] = {"not_before": later, **({"attempts": 0} if blameless else {})}
+    await connection.execute(
+        update(inbound_mails).where(*MINE).values(**values, **FREE), {"mail": mail_id, "lease": lease_id}
+    )
+
+
+async def find_mail(connection: AsyncConnection, mail_id: UUID) -> Row | None:
+    """One mail without its content."""
+    return (await connection.execute(MAIL, {"mail": mail_id})).mappings().first()
+
+
+async def find_raw(connection: AsyncConnection, mail_id: UUID) -> Row | None:
+    """A mail as it came, with its envelope's sender."""
+    return (await connection.execute(RAW, {"mail": mail_id})).mappings().first()
+
+
+async def list_mails(
+    connection: AsyncConnection,
+    *,
+    count: int,
+    after: tuple[datetime, UUID] | None,
+    state: str | None,
+    reason: str | None,
+    ticket_id: UUID | None,
+) -> Sequence[Row]:
+    """Mails, the newest first."""
+    query = select(*SHOWN)
+    for column, wanted in ((I.state, state), (I.reason, reason), (I.ticket_id, ticket_id)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if after is not None:
+        there = tuple_(literal(after[0], INSTANT), literal(after[1], I.id.type))
+        query = query.where(tuple_(I.received_at, I.id) < there)
+    query = query.order_by(I.received_at.desc(), I.id.desc()).limit(count)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def lock_mail(connection: AsyncConnection, mail_id: UUID) -> Row | None:
+    """One mail without its content; nobody else changes it until the transaction ends."""
+    return (await connection.execute(MAIL.with_for_update(), {"mail": mail_id})).mappings().first()
+
+
+async def move_mail(connection: AsyncConnection, mail_id: UUID, **values: Any) -> Row:
+    """Change a locked mail, as people decide; it is nobody's then."""
+    statement = update(inbound_mails).where(I.id == mail_id).values(**values, **FREE, **MOVED).returning(*SHOWN)
+    return (await connection.execute(statement)).mappings().one()

@@ -1,0 +1,72 @@
+"""Mail that goes out: the conversation that it joins, who gets none, and how a tenant words it."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from db.tables.metadata import INSTANT, METADATA, id_column, tenant_column
+
+mail_threads = Table(
+    "mail_threads",
+    METADATA,
+    id_column(),
+    tenant_column(),
+    Column("ticket_id", Uuid, nullable=False),
+    Column("message_id", Text, nullable=False, comment="Without its brackets."),
+    Column("address", Text, nullable=False, comment="Who sent it."),
+    Column("subject", Text),
+    Column("at", INSTANT, nullable=False),
+    UniqueConstraint("ticket_id", "message_id"),
+    ForeignKeyConstraint(
+        ["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"
+    ),
+    CheckConstraint("address = lower(address)", name="lower"),
+    comment="The mails that came to a ticket, so that ours answer them.",
+)
+
+mail_suppressions = Table(
+    "mail_suppressions",
+    METADATA,
+    tenant_column(),
+    Column("address", Text),
+    Column("reason", Text, nullable=False),
+    Column("status", Text, comment="The code that the server gave, such as 5.1.1 or 550."),
+    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("tenant_id", "address"),
+    CheckConstraint("address = lower(address)", name="lower"),
+    Index("ix_mail_suppressions_created", "tenant_id", "created_at", "address"),
+    comment="Addresses that get no mail.",
+)
+
+mail_refusals = Table(
+    "mail_refusals",
+    METADATA,
+    tenant_column(),
+    Column("address", Text),
+    Column("notification_id", Uuid),
+    Column("at", INSTANT, nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("tenant_id", "address", "notification_id"),
+    comment="What mail servers refused for good within a week; the second refusal of an address suppresses it.",
+)
+
+mail_templates = Table(
+    "mail_templates",
+    METADATA,
+    tenant_column(),
+    Column("name", Text),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("tenant_id", "name"),
+    CheckConstraint("subject is not null or text is not null", name="something"),
+    comment="How a tenant words its mails to customers, where it does not take ours.",
+)

@@ -1,0 +1,224 @@
+"""The headers of a mail as people mean them, whatever their sender's program made of them: nothing here ever fails."""
+
+import re
+from binascii import Error, a2b_base64, a2b_qp
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+from typing import Final
+
+MOST_HEADER_LINES: Final = 2_000
+MOST_HEADER_BYTES: Final = 256 * 1024
+"""What is read of the headers of one part; what comes after is taken for its body."""
+
+LONGEST_VALUE: Final = 64 * 1024
+LONGEST_TEXT: Final = 8 * 1024
+"""What is decoded of one header, and of one phrase or parameter."""
+
+FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*")
+LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r|\Z)")
+WORD: Final = re.compile(r"=\?([^\s?*=]{1,40})(?:\*[^\s?]{0,40})?\?([bBqQ])\?(.*?)\?=", re.DOTALL)
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+WIDER: Final[Mapping[str, str]] = {
+    "iso-8859-1": "cp1252",
+    "iso8859-1": "cp1252",
+    "latin-1": "cp1252",
+    "latin1": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949",
+    "shift_jis": "cp932",
+    "iso-8859-8-i": "iso-8859-8",
+    "cp-850": "cp850",
+}
+"""What senders call one charset and mean by it: a larger one that agrees with it."""
+
+NOT_CHARSETS: Final = frozenset(
+    {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape", "raw-unicode-escape"}
+)
+"""Names that the standard library would take for a charset, and that cost much or are none."""
+
+
+@dataclass(frozen=True)
+class Headers:
+    """Header fields in their order: names in lower case, values as bytes with their folds taken out."""
+
+    fields: tuple[tuple[str, bytes], ...]
+
+    def raw(self, name: str) -> bytes:
+        """The first value of a field; nothing where there is none."""
+        return next((value for each, value in self.fields if each == name), b"")
+
+    def every(self, name: str) -> list[bytes]:
+        """All values of a field."""
+        return [value for each, value in self.fields if each == name]
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a field."""
+        return any(each == name for each, _ in self.fields)
+
+    def line(self, name: str, hint: str | None = None) -> str:
+        """A field as one line of text; `hint` is the charset that the sender uses elsewhere."""
+        return one_line(decode_words(self.raw(name)[:LONGEST_TEXT], hint))
+
+    def word(self, name: str) -> str:
+        """The first word of a field in lower case, without its parameters and comments."""
+        found = re.match(r"[^\s;(]*", plain(self.raw(name)[:LONGEST_TEXT]).strip())
+        return found[0].lower() if found else ""
+
+
+def read_headers(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
+    """The header fields from `start` on, and where the body begins: behind the empty line, or at what is no header."""
+    fields: list[tuple[str, bytearray]] = []
+    place, limit = start, min(end, start + MOST_HEADER_BYTES)
+    while place < limit and len(fields) < MOST_HEADER_LINES:
+        line = LINE.match(raw, place, end)
+        if line is None or line.end() == place:
+            break
+        content = line[0].rstrip(b"\r\n")
+        if not content:
+            place = line.end()
+            break
+        field = FIELD.match(content)
+        if fields and content[:1] in b" \t":
+            value = fields[-1][1]
+            if len(value) < LONGEST_VALUE:
+                value += b" " + content.lstrip()
+        elif field is not None:
+            name = field[1].decode("ascii").lower()
+            fields.append((name, bytearray(content[field.end() : field.end() + LONGEST_VALUE])))
+        elif not (place == start and content.startswith((b"From ", b">From "))):
+            break
+        place = line.end()
+    return Headers(tuple((name, bytes(value)) for name, value in fields)), place
+
+
+def plain(raw: bytes, hint: str | None = None) -> str:
+    """Bytes as text: UTF-8 where they are that, else the hinted charset, else the most common one of old programs."""
+    if raw.isascii():
+        return raw.decode("ascii")
+    for charset in ("utf-8", hint):
+        if charset:
+            try:
+                return raw.decode(known_charset(charset) or "ascii")
+            except (UnicodeError, LookupError):
+                continue
+    return raw.decode("cp1252", "replace")
+
+
+def known_charset(name: str) -> str | None:
+    """The codec for a charset, if it is one that text can be in."""
+    wanted = name.strip().strip("'\"").lower()
+    wanted = WIDER.get(wanted, wanted)
+    if wanted in NOT_CHARSETS or not wanted.isascii() or "\0" in wanted:
+        return None
+    try:
+        b"    ".decode(wanted, "replace")
+    except (LookupError, ValueError):
+        return None
+    return wanted
+
+
+def decode_text(raw: bytes, charset: str | None) -> str:
+    """A body as text. A charset that is unknown, or plainly not the one used, is replaced by a guess."""
+    name = known_charset(charset) if charset else None
+    if name in (None, "us-ascii", "ascii"):
+        return scrub(plain(raw))
+    for each in (name, "utf-8"):
+        try:
+            return scrub(raw.decode(str(each)))
+        except (UnicodeError, ValueError):
+            continue
+    try:
+        text = scrub(raw.decode(str(name), "replace"))
+    except (UnicodeError, ValueError):
+        return scrub(plain(raw))
+    # A text of which no foreign letter could be read is in another charset; one with a few bad ones is only damaged.
+    readable = any(not each.isascii() and each != "\ufffd" for each in text)
+    return text if readable else scrub(plain(raw))
+
+
+def scrub(text: str) -> str:
+    """`text` without what Postgres or UTF-8 cannot hold."""
+    text = text.removeprefix("\ufeff").replace("\0", "")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def one_line(text: str) -> str:
+    """`text` in one line, without control characters: a line break in it must never become another header."""
+    return " ".join(scrub(CONTROL.sub(" ", text)).split())
+
+
+def decode_words(raw: bytes | str, hint: str | None = None) -> str:
+    """A header's text with its encoded words (RFC 2047) decoded; what is broken in it stays as it came."""
+    text = plain(raw, hint) if isinstance(raw, bytes) else raw
+    if "=?" not in text:
+        return text
+    pieces: list[str] = []
+    run, charset, place = bytearray(), None, 0
+    for found in WORD.finditer(text):
+        content, named = decode_word(found[2], found[3]), known_charset(found[1])
+        if content is None or named is None:
+            continue
+        between = text[place : found.start()]
+        follows = charset is not None and not between.strip()
+        # Words of one charset are put together first: some programs cut a character in two.
+        if charset is not None and not (follows and named == charset):
+            pieces.append(decode_text(bytes(run), charset))
+            run.clear()
+        if not follows:
+            pieces.append(between)
+        run += content
+        charset, place = named, found.end()
+    if charset is not None:
+        pieces.append(decode_text(bytes(run), charset))
+    return "".join((*pieces, text[place:]))
+
+
+def decode_word(encoding: str, text: str) -> bytes | None:
+    """The bytes of one encoded word; None when there is no making sense of it."""
+    try:
+        if encoding in "bB":
+            return unbase64(text.encode("ascii"))
+        return a2b_qp(text.encode("ascii", "xmlcharrefreplace"), header=True)
+    except (Error, ValueError):
+        return None
+
+
+def unbase64(raw: bytes) -> bytes:
+    """What base64 stands for as far as that can be told: foreign characters are skipped, a cut end is left out."""
+    kept = raw.translate(None, NOT_BASE64)
+    kept = kept[: len(kept) - (len(kept) % 4 == 1)]
+    try:
+        return a2b_base64(kept + b"=" * (-len(kept) % 4))
+    except (Error, ValueError):
+        return b""
+
+
+BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+NOT_BASE64: Final = bytes(each for each in range(256) if each not in BASE64)
+
+
+def parameters(raw: bytes) -> tuple[str, dict[str, str]]:
+    """A structured header such as Content-Type: its value in lower case, and its parameters (RFC 2231 too)."""
+    text = plain(raw[:LONGEST_TEXT])
+    head = Message()
+    head["x"] = one_line(text)
+    try:
+        (value, _), *given = head.get_params([("", "")], "x") or [("", "")]
+        found = {name.lower(): one_line(collapse_rfc2231_value(each)) for name, each in given}
+    except (ValueError, LookupError, IndexError, TypeError, AttributeError):
+        value, found = text.partition(";")[0], {}
+    return value.strip().lower(), found
+
+
+def identifiers(values: list[bytes]) -> Iterator[str]:
+    """The message ids in headers such as References, in their order and without their brackets."""
+    for value in values:
+        text = plain(value)
+        bracketed = re.findall(r"<([^<>\s]{1,998})>", text)
+        # Some programs forget the brackets, or fold in the middle of an id.
+        yield from map(scrub, bracketed or [each for each in text.split() if "@" in each and len(each) <= 998])
