@@ -22,7 +22,9 @@ from api import (
     errors,
     events,
     identity,
+    inbound,
     jobs,
+    mailboxes,
     manual,
     notifications,
     openapi,
@@ -48,6 +50,7 @@ from api.dependencies import guard, on_unreadable
 from api.exports import Exports, list_routes
 from api.file_upkeep import FileUpkeep
 from api.job_kinds import job_kinds
+from api.mail.making import make_intake, make_listener
 from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
@@ -97,6 +100,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     simulations.router,
     passwords.router,
     notifications.router,
+    mailboxes.router,
+    inbound.router,
     webhooks.router,
     events.router,
 )
@@ -152,9 +157,13 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
                 FileUpkeep(engine, services.blobs).run(),
                 services.gate.keys.run(),
                 Queues(engine, services.processes).run(),
+                make_intake(services, metrics.registry).run(),
             ):
                 task = asyncio.create_task(loop)
                 stack.push_async_callback(ended, task)
+            # Last to come and first to go: what it takes, the intake above can still begin with.
+            if listener := make_listener(settings, services.receiving):
+                await stack.enter_async_context(listener)
             yield
 
     app = FastAPI(
@@ -185,6 +194,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
         budget_seconds=settings.request_budget_seconds + GRACE_SECONDS,
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_file_bytes + FORM_BYTES,
+        max_mail_bytes=settings.mail_max_bytes,
     )
     if settings.allowed_origins:
         app.add_middleware(

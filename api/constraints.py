@@ -38,6 +38,20 @@ class KeyTaken(Conflict):
         super().__init__("Another field has this key.", errors=[_error("/key", "taken", "is taken")])
 
 
+class AddressTaken(Conflict):
+    """An active mailbox, of this tenant or another, has the address."""
+
+    def __init__(self) -> None:
+        super().__init__("An address belongs to one active mailbox.", errors=[_error("/address", "taken", "is taken")])
+
+
+class MailboxInUse(Conflict):
+    """Mail has come to the mailbox, or tickets belong to it."""
+
+    def __init__(self) -> None:
+        super().__init__("Mail has come to this mailbox. Make it inactive instead.")
+
+
 class UnknownReference(Invalid):
     """Fields name what does not exist, or not for this caller."""
 
@@ -79,6 +93,9 @@ CONSTRAINTS: Final[Mapping[str, Callable[[], Refusal]]] = {
     "uq_ticket_ratings_ticket_id_resolution": AlreadyRated,
     "uq_ticket_templates_name": NameTaken,
     "uq_ticket_fields_key": KeyTaken,
+    "uq_mailboxes_address": AddressTaken,
+    "fk_support_tickets_tenant_id_mailbox_id": MailboxInUse,
+    "fk_inbound_mails_tenant_id_mailbox_id": MailboxInUse,
     "ck_users_account": AccountOfStaff,
     "fk_users_tenant_id_account_id": _unknown("/accountId"),
     "fk_teams_tenant_id_lead_id": _unknown("/leadId"),

@@ -27,6 +27,9 @@ PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 UPLOADS: Final = re.compile(r"/api/(tickets/[^/]+/)?attachments")
 """Where bodies are files, which have limits of their own."""
 
+MAILS: Final = "/api/mail/inbound"
+"""Where bodies are mails, which have a limit of their own too."""
+
 UPLOAD_SECONDS: Final = 900.0
 """How long a file may take, however steadily it comes."""
 
@@ -50,6 +53,7 @@ class Edge:
     budget_seconds: float
     max_body_bytes: int
     max_upload_bytes: int
+    max_mail_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, HEAD as GET (the server drops the body); anything else passes."""
@@ -100,8 +104,9 @@ class Exchange:
         self.task: asyncio.Task[Any] | None = None
         self.answered_at: float | None = None
         self.started_at = time.perf_counter()
-        upload = scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]) is not None
-        self.most_bytes = edge.max_upload_bytes if upload else edge.max_body_bytes
+        mail = scope["method"] == "POST" and scope["path"] == MAILS
+        upload = mail or (scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]) is not None)
+        self.most_bytes = edge.max_mail_bytes if mail else edge.max_upload_bytes if upload else edge.max_body_bytes
         self.timer: asyncio.TimerHandle | None = None
         self.until = self.started_at + UPLOAD_SECONDS if upload else None
 

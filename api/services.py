@@ -16,6 +16,7 @@ from api.gate import Gate
 from api.keyring import KeyRing
 from api.limits import Limits, make_limits
 from api.live import Live
+from api.mail.receiving import Receiving
 from api.merging import Merging
 from api.metrics import Metrics
 from api.oidc.people import make_members
@@ -51,6 +52,7 @@ class Services:
     live: Live
     targets: Targets
     blobs: Blobs
+    receiving: Receiving
     fingerprint_key: bytes = field(repr=False)
     trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TRIALS_AT_ONCE))
 
@@ -77,6 +79,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),
+        receiving=Receiving(engine),
         blobs=FolderBlobs(Path(settings.files_dir)),
         fingerprint_key=derive_key(settings, "fingerprints"),
     )

@@ -27,6 +27,7 @@ def announce(stack: Mapping[str, Any], files: DataDir, say: Callable[[str], None
         "Portal": stack["portalUrl"],
         "Temporal UI": stack["temporalUrl"] and f"{stack['temporalUrl']}/namespaces/{stack['temporalNamespace']}",
         "Mail": stack["mailDir"],
+        "Mail in": stack["smtpPort"] and f"{stack['supportAddress']}, by SMTP at 127.0.0.1:{stack['smtpPort']}",
         "Logs": files.logs,
         "For scripts": files.stack_file,
     }

@@ -80,6 +80,17 @@ with domain as (
 select id from account union all select account_id from domain
 """
 JOIN_ACCOUNT: Final = "update users set account_id = %s where id = %s"
+MAILBOXES: Final[Mapping[str, tuple[str, str]]] = {
+    TENANT: ("support@summit.example", "Acme Support"),
+    OTHER_TENANT: ("support@globex.example", "Globex Support"),
+}
+"""The default mailbox of each tenant: address and name."""
+
+ADD_MAILBOX: Final = """
+insert into mailboxes (tenant_id, address, name, is_default)
+select %(tenant)s, %(address)s, %(name)s, not exists (select from mailboxes where tenant_id = %(tenant)s)
+on conflict do nothing
+"""
 ADD_TEAM: Final = """
 with known as (
     select id from teams where tenant_id = %(tenant)s and name = %(name)s limit 1
@@ -119,6 +130,8 @@ async def load_demo(owner: PostgresSettings, passwords: Mapping[str, str]) -> De
         }
         accounts = {tier: await add_account(connection, tenant_id, tier, users) for tier in ACCOUNTS}
         await connection.execute(JOIN_ACCOUNT, (accounts[Tier.ENTERPRISE], users["customer"]))
+        for slug, (address, name) in MAILBOXES.items():
+            await connection.execute(ADD_MAILBOX, {"tenant": ids[slug], "address": address, "name": name})
         teams = {name: await add_team(connection, tenant_id, name, users) for name in TEAMS}
     return DemoSeed(tenant_id, other_id, users, accounts, teams)
 
@@ -177,6 +190,7 @@ def published(seed: DemoSeed, settings: Settings, passwords: Mapping[str, str]) 
         "tenantId": str(seed.tenant_id),
         "otherTenantId": str(seed.other_tenant_id),
         "tokens": tokens,
+        "supportAddress": MAILBOXES[TENANT][0],
         "logins": {login: {"email": person.email, "password": passwords[login]} for login, person in PEOPLE.items()},
     }
 

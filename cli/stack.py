@@ -59,6 +59,12 @@ class Stack:
         return None if environment.get("SUMMIT_SMTP_HOST") else environment["SUMMIT_MAIL_DIR"]
 
     @property
+    def smtp_port(self) -> int | None:
+        """Where mail is taken; None when the environment says that it is taken nowhere."""
+        listens = self.environment()["SUMMIT_MAIL_LISTEN"]
+        return int(listens.rpartition(":")[2]) if listens else None
+
+    @property
     def task_queue(self) -> str:
         return os.environ.get("SUMMIT_TASK_QUEUE", "summit")
 
@@ -75,6 +81,7 @@ class Stack:
             "SUMMIT_ALLOW_TARGETS": "127.0.0.0/8,::1/128",
             "SUMMIT_PUBLIC_URL": self.api_url,
             "SUMMIT_MAIL_DIR": str(self.files.mail),
+            "SUMMIT_MAIL_LISTEN": f"{LOOPBACK}:{self.ports['smtp']}",
             "SUMMIT_FILES_DIR": str(self.files.files),
         }
         return {

@@ -21,7 +21,7 @@ from runtime.embedded.files import AlreadyRunningError, DataDir, read_json, tail
 from runtime.embedded.processes import end, leftovers
 from runtime.embedded.supervisor import Service, StartError, Supervisor
 
-DEMO_KEYS = ("tenantId", "otherTenantId", "tokens", "logins")
+DEMO_KEYS = ("tenantId", "otherTenantId", "tokens", "logins", "supportAddress")
 
 TELLING_SECONDS = 2.0
 """How long being ready waits for the demo's tickets; what is left of them comes after."""
@@ -124,8 +124,7 @@ class _Up:
             "databaseUrl": stack.owner.conninfo(),
             **demo,
             "mailDir": stack.mail_directory,
-            "smtpPort": None,
-            "supportAddress": None,
+            "smtpPort": stack.smtp_port,
         }
         self._pids_changed()
         announce(self.published, self.files, _say)

@@ -93,6 +93,13 @@ class Settings(BaseSettings):
     """Whom to trust beside the usual authorities, as a PEM file: for mail servers with a certificate of the house."""
     mail_from: str = Field(default="support@summit.example", validation_alias="SUMMIT_MAIL_FROM")
     mail_dir: str = Field(default=".summit/mail", validation_alias="SUMMIT_MAIL_DIR", min_length=1)
+    mail_listen: str = Field(default="", validation_alias="SUMMIT_MAIL_LISTEN")
+    """Where the API takes mail by SMTP, as `host:port`; nowhere when empty."""
+    mail_protocol: Literal["smtp", "lmtp"] = Field(default="smtp", validation_alias="SUMMIT_MAIL_PROTOCOL")
+    mail_max_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAIL_MAX_BYTES", ge=64 * 1024)
+    mail_authserv: str | None = Field(default=None, validation_alias="SUMMIT_MAIL_TRUSTED_AUTHSERV")
+    """Whose Authentication-Results are believed: the name under which the mail server in front of us writes them."""
+    mail_interval_seconds: float = Field(default=1.0, validation_alias="SUMMIT_MAIL_INTERVAL", gt=0)
     files_dir: str = Field(default=".summit/files", validation_alias="SUMMIT_FILES_DIR", min_length=1)
     max_file_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAX_FILE_BYTES", ge=1024)
     export_rows: int = Field(default=100_000, validation_alias="SUMMIT_EXPORT_ROWS", ge=1)
@@ -142,6 +149,14 @@ class Settings(BaseSettings):
             raise ValueError("must be a plain address such as support@example.com")
         return value
 
+    @field_validator("mail_listen")
+    @classmethod
+    def _place(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isdigit() and 1 <= int(port) <= 65535):
+            raise ValueError("must be a host and a port, such as 127.0.0.1:2525")
+        return value
+
     @field_validator("public_url", "portal_url")
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
@@ -157,6 +172,7 @@ class Settings(BaseSettings):
         "smtp_password",
         "smtp_ca_file",
         "portal_url",
+        "mail_authserv",
         "oidc_issuer",
         "oidc_audience",
         "oidc_jwks_url",

@@ -48,7 +48,7 @@ class Receiving:
     async def keep(self, raw: bytes, sender: str | None, destinations: Iterable[Destination]) -> list[UUID]:
         """Write a mail for each mailbox, and tell the rows' ids; it is committed then."""
         at = datetime.now(UTC)
-        filed = await asyncio.to_thread(arrival, raw, at) if len(raw) > LARGE else arrival(raw, at)
+        filed = await filed_as(raw, at)
         ids: list[UUID] = []
         for tenant_id, wanted in by_tenant(destinations).items():
             async with tenant_transaction(self.engine, tenant_id) as connection:
@@ -56,6 +56,18 @@ class Receiving:
                     ids.append(await file(connection, each, raw, sender, filed, at))
         self.came.set()
         return ids
+
+    async def keep_one(
+        self, connection: AsyncConnection, raw: bytes, sender: str | None, destination: Destination
+    ) -> UUID:
+        """Write a mail in the caller's transaction, and tell the row's id; set `came` when that is committed."""
+        at = datetime.now(UTC)
+        return await file(connection, destination, raw, sender, await filed_as(raw, at), at)
+
+
+async def filed_as(raw: bytes, at: datetime) -> Arrival:
+    """What identifies a mail; a large one is hashed beside the loop."""
+    return await asyncio.to_thread(arrival, raw, at) if len(raw) > LARGE else arrival(raw, at)
 
 
 async def file(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 LOOPBACK = "127.0.0.1"
 
-FIXED = {"api": 3100, "postgres": 5433, "temporal": 7233, "temporalUi": 8233, "workerMetrics": 9464}
+FIXED = {"api": 3100, "postgres": 5433, "temporal": 7233, "temporalUi": 8233, "workerMetrics": 9464, "smtp": 3125}
 
 
 def is_free(port: int) -> bool:
