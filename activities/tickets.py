@@ -26,6 +26,7 @@ from domain.sla.clocks import Clock
 from domain.tickets.decide import decide
 from domain.tickets.draft import Event
 from domain.tickets.greeting import subject_key
+from domain.tickets.lifecycle import FINAL
 from domain.tickets.model import (
     TICKET_COMMAND,
     ApplyMacro,
@@ -88,6 +89,7 @@ def reads(request: Request[Any]) -> list[Bound]:
         "tenant": request.tenant_id,
         "assignee": getattr(named, "assignee_id", None),
         "team": getattr(named, "team_id", None),
+        "past": isinstance(command, ImportTicket) and command.status in FINAL,
         "known_sla_revision": POLICIES.known(request.tenant_id),
         "known_routing_revision": ROUTING.known(request.tenant_id),
     }

@@ -16,6 +16,7 @@ from api import (
     api_keys,
     attachments,
     breaches,
+    bulk,
     compliance,
     customers,
     errors,
@@ -23,6 +24,7 @@ from api import (
     identity,
     inbound,
     jobs,
+    mail_templates,
     mailboxes,
     manual,
     notifications,
@@ -35,14 +37,19 @@ from api import (
     ratings,
     routing_rules,
     simulations,
+    suppressions,
     system,
+    ticket_fields,
     ticket_relations,
+    ticket_templates,
     tickets,
+    views,
     webhooks,
 )
 from api import settings as tenant_settings
 from api.auditor import Auditor, Gauges
 from api.dependencies import guard, on_unreadable
+from api.exports import Exports, list_routes
 from api.file_upkeep import FileUpkeep
 from api.job_kinds import job_kinds
 from api.mail.making import make_intake, make_listener
@@ -76,6 +83,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
     attachments.router,
     ratings.router,
+    bulk.router,
+    ticket_fields.router,
+    ticket_templates.router,
+    views.router,
     ticket_relations.router,
     routing_rules.router,
     promises.router,
@@ -91,6 +102,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     simulations.router,
     passwords.router,
     notifications.router,
+    mail_templates.router,
+    suppressions.router,
     mailboxes.router,
     inbound.router,
     webhooks.router,
@@ -178,6 +191,7 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     manual.install(app)
     password_page.install(app)
     rating_page.install(app)
+    app.add_middleware(Exports, lists=list_routes(app), most_rows=settings.export_rows)
     app.add_middleware(
         Edge,
         metrics=metrics,

@@ -31,6 +31,13 @@ class NameTaken(Conflict):
         super().__init__("Another one in force has this name.", errors=[_error("/name", "taken", "is taken")])
 
 
+class KeyTaken(Conflict):
+    """Another field has the key; one that is inactive can be made active again."""
+
+    def __init__(self) -> None:
+        super().__init__("Another field has this key.", errors=[_error("/key", "taken", "is taken")])
+
+
 class AddressTaken(Conflict):
     """An active mailbox, of this tenant or another, has the address."""
 
@@ -84,6 +91,8 @@ CONSTRAINTS: Final[Mapping[str, Callable[[], Refusal]]] = {
     "uq_sla_calendars_name": NameTaken,
     "uq_routing_rules_name": NameTaken,
     "uq_ticket_ratings_ticket_id_resolution": AlreadyRated,
+    "uq_ticket_templates_name": NameTaken,
+    "uq_ticket_fields_key": KeyTaken,
     "uq_mailboxes_address": AddressTaken,
     "fk_support_tickets_tenant_id_mailbox_id": MailboxInUse,
     "fk_inbound_mails_tenant_id_mailbox_id": MailboxInUse,

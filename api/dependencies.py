@@ -19,7 +19,7 @@ from structlog.contextvars import bind_contextvars
 from api.auth import Caller
 from api.errors import Unauthenticated, on_http, on_invalid
 from api.middleware import PROBES
-from api.paging import PageRequest
+from api.paging import FURTHER, PageRequest
 from api.permissions import LEAST_ROLE, PEOPLE_ONLY, PUBLIC, SCOPE_OF, Route
 from api.services import Services
 from api.tenancy import CURRENT_TENANT
@@ -86,17 +86,19 @@ async def admit(request: Request) -> None:
     app = services(request)
     route: APIRoute = request.scope["route"]
     least = LEAST_ROLE[request.method, route.path]
+    further = request.scope.get(FURTHER, False)
     if least is not PUBLIC:
         caller, request.state.expires_at = await app.gate.admit(bearer(request))
         request.state.caller = caller
         CURRENT_TENANT.set(caller.tenant_id)
         bind_contextvars(tenant_id=str(caller.tenant_id), actor_id=str(caller.id))
-        await app.limits.principal(str(caller.id))
+        if not further:
+            await app.limits.principal(str(caller.id))
         if not caller.role.includes(least):
             raise RoleTooLow(least)
         if caller.is_key:
             confine(caller, (request.method, route.path))
-    elif route.path not in PROBES:
+    elif route.path not in PROBES and not further:
         await app.limits.public(address(request))
 
 

@@ -13,6 +13,7 @@ from uuid_utils import compat
 
 from api.auth import Caller
 from api.errors import Refused
+from api.fields import TicketFields, UnfitFields
 from api.merging import Merging
 from api.processes import Finished, Kind, Processes
 from api.schemas.attachments import FileView
@@ -29,6 +30,7 @@ from api.schemas.tickets import (
     TicketPatch,
     TicketView,
 )
+from api.templating import Templating
 from db.attachments import attachments_of, files_known
 from db.engine import tenant_transaction
 from db.processes import recorded
@@ -37,10 +39,11 @@ from db.tickets.relations import colleagues_called
 from domain.customers import ContactChannel, Tier
 from domain.identity import Actor, Role
 from domain.ids import command_id, derived_id, fingerprint, opening_id
-from domain.process import Forbidden, NotFound
+from domain.process import Forbidden, KeyReused, NotFound
 from domain.protocol import Message, Receipt
 from domain.sla.clocks import ClockKind
 from domain.tickets.decide import take_in
+from domain.tickets.fields import Definitions, Fault
 from domain.tickets.lifecycle import TicketFinal, allowed
 from domain.tickets.mentions import mentioned
 from domain.tickets.merging import into_itself
@@ -52,6 +55,7 @@ from domain.tickets.model import (
     ChangeTicket,
     ClockAction,
     CreateTicket,
+    ImportTicket,
     Merge,
     Relate,
     Status,
@@ -60,10 +64,13 @@ from domain.tickets.model import (
 from domain.tickets.standing import seen, standing
 from domain.tickets.surroundings import Surroundings
 
+OPENING: Final = "POST /api/tickets"
 
-def foreseen(command: CreateTicket) -> dict[str, str]:
+
+def foreseen(command: CreateTicket | ImportTicket) -> dict[str, str]:
     """The search attributes that a new ticket will most likely have; the decision corrects what turns out otherwise."""
-    status = Status.OPEN if command.assignee_id else Status.NEW
+    opened = Status.OPEN if command.assignee_id else Status.NEW
+    status = command.status if isinstance(command, ImportTicket) else opened
     tier = command.sla_tier or Tier.BASIC
     found = {"SupStatus": status.value, "SupSeverity": command.severity.value, "SupTier": tier.value}
     return found | ({"SupAssignee": str(command.assignee_id)} if command.assignee_id else {})
@@ -83,29 +90,43 @@ class Desk:
     processes: Processes
     engine: AsyncEngine
     merging: Merging
+    fields: TicketFields
+    templating: Templating
 
     async def create(self, body: NewTicket, caller: Caller, key: str | None) -> TicketView:
         """Open a ticket; under an Idempotency-Key a repeat gets the first one."""
+        mark = fingerprint(body.model_dump_json(exclude_unset=True))
+        if body.template_id is not None:
+            # What it said at the first time counts for a repeat, whatever it says now.
+            if key and (first := await self._opened(caller, key, OPENING, mark)):
+                return await self._view(first, caller)
+            body = await self.templating.filled(body, caller)
         channel = body.channel or (ContactChannel.API if caller.actor.staff else ContactChannel.PORTAL)
-        given = body.model_dump(exclude={"tenant_id", "channel"}, exclude_unset=True)
+        given = body.model_dump(exclude={"tenant_id", "template_id", "channel"}, exclude_unset=True)
+        if "fields" in given:
+            given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
         command = CreateTicket.model_validate(given | {"channel": channel})
-        process_id, message = self._opening(
-            command, caller, key, "POST /api/tickets", fingerprint(body.model_dump_json())
-        )
+        process_id, message = self._opening(command, caller, key, OPENING, mark)
+        await self._refuse_unfit(await self.fields.faults(caller, body.fields), process_id, message, key)
         if not caller.actor.staff or command.assignee_id or command.team_id or command.attachment_ids:
             await self._take_in(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
-        return from_receipt(receipt, body.description, caller.actor)
+        return await self._view(receipt, caller, body.description)
 
     async def change(
         self, ticket_id: UUID, body: TicketPatch, caller: Caller, versions: tuple[int, ...] | None, key: str | None
     ) -> TicketView:
         """Change the fields that were sent."""
         given = body.model_dump(exclude_unset=True)
+        faults = []
+        if "fields" in given and caller.actor.staff:
+            faults = await self.fields.faults(caller, given["fields"])
+            given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
         command = ChangeTicket.model_validate(given | ({"expected_versions": versions} if versions is not None else {}))
         message = self._message(command, caller, key, "PATCH /api/tickets", ticket_id, body)
+        await self._refuse_unfit(faults, ticket_id, message, key)
         receipt = await self._update(ticket_id, "change", message, caller)
-        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+        return await self._view(receipt, caller)
 
     async def comment(self, ticket_id: UUID, body: NewComment, caller: Caller, key: str | None) -> CommentView:
         """Add a comment. A customer's comment on a final ticket opens a follow-up, and belongs to that."""
@@ -124,9 +145,9 @@ class Desk:
             if refused.record.type != TicketFinal.__name__:
                 raise
             return await self._follow_up(ticket_id, Status.CLOSED, body, caller, key, refused)
-        return await self._shown(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+        return await self._said(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
 
-    async def _shown(
+    async def _said(
         self, comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime
     ) -> CommentView:
         """A comment as its author gets it back, with the files that it came with."""
@@ -160,22 +181,30 @@ class Desk:
         message = self._message(command, caller, key, "POST merge", ticket_id, body)
         receipt = await self._update(ticket_id, "merge", message, caller)
         await self.merging.soon(caller.tenant_id, ticket_id, caller.actor)
-        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+        return await self._view(receipt, caller)
 
     async def relate(self, ticket_id: UUID, command: Relate, caller: Caller, key: str | None, route: str) -> TicketView:
         """Link a ticket, or have somebody watch it or copied in, or end that."""
         message = self._message(command, caller, key, route, ticket_id, command)
         receipt = await self._update(ticket_id, "relate", message, caller)
-        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+        return await self._view(receipt, caller)
 
-    async def apply_macro(self, ticket_id: UUID, command: ApplyMacro, caller: Caller, key: str | None) -> TicketView:
+    async def apply_macro(
+        self, ticket_id: UUID, template_id: UUID, caller: Caller, versions: tuple[int, ...] | None, key: str | None
+    ) -> TicketView:
         """Do all that a macro says in one decision."""
-        message = self._message(command, caller, key, "POST macros", ticket_id, command)
-        if command.comment is not None:
-            said = command.comment.model_copy(update={"comment_id": derived_id("comment", message.command_id)})
-            message = message.model_copy(update={"command": command.model_copy(update={"comment": said})})
-        receipt = await self._update(ticket_id, "macro", message, caller)
-        return from_receipt(receipt, await self._description(receipt, caller), caller.actor)
+        asked = ApplyMacro(template_id=template_id, name="")
+        message = self._message(asked, caller, key, "POST macros", ticket_id, asked)
+        receipt = await self._first(ticket_id, message) if key else None
+        if receipt is None:
+            command = await self.templating.macro(ticket_id, template_id, caller, versions)
+            if command.comment is not None:
+                said = command.comment.model_copy(update={"comment_id": derived_id("comment", message.command_id)})
+                command = command.model_copy(update={"comment": said})
+            receipt = await self._update(ticket_id, "macro", message.model_copy(update={"command": command}), caller)
+        elif receipt.fingerprint != message.fingerprint:
+            raise KeyReused
+        return await self._view(receipt, caller)
 
     async def _update(self, ticket_id: UUID, name: str, message: Message[Any], caller: Caller) -> Receipt:
         """An update of a ticket that is not over. Raises TicketFinal, or NotFound for one that the caller may not see."""
@@ -191,7 +220,7 @@ class Desk:
         """A comment on a ticket that was merged, said on the one where the conversation goes on."""
         command = message.command.model_copy(update={"through": through})
         receipt = await self._update(ticket_id, "comment", message.model_copy(update={"command": command}), caller)
-        return await self._shown(command.comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+        return await self._said(command.comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
 
     async def adjust(
         self, ticket_id: UUID, kind: ClockKind, action: ClockAction, body: Adjustment, caller: Caller, key: str | None
@@ -230,18 +259,17 @@ class Desk:
         if command.attachment_ids:
             await self._take_in(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
-        return await self._shown(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
+        return await self._said(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
 
     def _opening(
         self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str
     ) -> tuple[UUID, Message[CreateTicket]]:
         """A creation, and the process's id, which its key decides, so that Temporal itself sees a repeat."""
-        principal = str(caller.id)
-        process_id = derived_id(caller.tenant_id, principal, route, key) if key else compat.uuid7()
+        process_id, identity = opening_ids(caller, key, route)
         message = Message[CreateTicket](
             tenant_id=caller.tenant_id,
             command=command,
-            command_id=command_id(caller.tenant_id, principal, route, process_id, key or "create"),
+            command_id=identity,
             fingerprint=mark,
             actor=caller.actor,
             received_at=datetime.now(UTC),
@@ -259,6 +287,32 @@ class Desk:
             if command.attachment_ids:
                 row["files_known"] = await files_known(connection, command.attachment_ids, command.follow_up_of)
         take_in(command, caller.actor, Surroundings.model_validate(row))
+
+    async def _refuse_unfit(
+        self, faults: list[Fault], process_id: UUID, message: Message[Any], key: str | None
+    ) -> None:
+        """Refuse custom fields that the definitions of now do not allow, but not to a repeat. Raises UnfitFields."""
+        if faults and not (key and await self._first(process_id, message)):
+            raise UnfitFields(faults)
+
+    async def _first(self, process_id: UUID, message: Message[Any]) -> Receipt | None:
+        """The answer that a command has got before."""
+        async with tenant_transaction(self.engine, message.tenant_id) as connection:
+            return await recorded(connection, TICKET.name, process_id, message.command_id)
+
+    async def _opened(self, caller: Caller, key: str, route: str, mark: str) -> Receipt | None:
+        """The answer that a creation has got before. Raises KeyReused."""
+        process_id, identity = opening_ids(caller, key, route)
+        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            first = await recorded(connection, TICKET.name, process_id, identity)
+        if first and first.fingerprint != mark:
+            raise KeyReused
+        return first
+
+    async def _view(self, receipt: Receipt, caller: Caller, description: str | None = None) -> TicketView:
+        """A decision's ticket as the caller sees it."""
+        text = await self._description(receipt, caller) if description is None else description
+        return from_receipt(receipt, text, caller.actor, await self.fields.of(caller.tenant_id))
 
     async def _seen(self, ticket_id: UUID, caller: Caller) -> Mapping[str, Any]:
         """The ticket's row, if the caller may see it. Raises NotFound."""
@@ -303,15 +357,22 @@ class Desk:
         )
 
 
-def from_receipt(receipt: Receipt, description: str, reader: Actor) -> TicketView:
+def opening_ids(caller: Caller, key: str | None, route: str) -> tuple[UUID, str]:
+    """The ids of a process to be created and of the command that creates it."""
+    principal = str(caller.id)
+    process_id = derived_id(caller.tenant_id, principal, route, key) if key else compat.uuid7()
+    return process_id, command_id(caller.tenant_id, principal, route, process_id, key or "create")
+
+
+def from_receipt(receipt: Receipt, description: str, reader: Actor, defined: Definitions) -> TicketView:
     """The ticket as a decision left it."""
     shown = standing(Ticket.model_validate(receipt.state), receipt.deadlines)._asdict()
     told = {"description": description, "satisfaction": receipt.answer.get("satisfaction")}
-    return view(receipt.state | told | shown, reader)
+    return view(receipt.state | told | shown, reader, defined)
 
 
-def view(row: Mapping[str, Any], reader: Actor) -> TicketView:
-    """A ticket's row or state as its reader sees it."""
+def view(row: Mapping[str, Any], reader: Actor, defined: Definitions) -> TicketView:
+    """A ticket's row or state as its reader sees it, by the custom fields that the tenant has defined."""
     fields = {name: row[name] for name in TICKET_FIELDS}
     sla = SlaStanding(
         state=seen(row["sla_standing"], row["at_risk_at"], datetime.now(UTC)),
@@ -323,7 +384,7 @@ def view(row: Mapping[str, Any], reader: Actor) -> TicketView:
         "allowed_transitions": allowed(Status(row["status"]), reader),
     }
     if not reader.staff:
-        derived |= {"watchers": [], "route": None, "links": []}
+        derived |= {"watchers": [], "route": None, "links": [], "fields": defined.shown(row["fields"])}
     return TicketView.model_validate(fields | derived | {"sla": sla}, by_name=True)
 
 

@@ -9,6 +9,7 @@ How many items of a portion are done at once is the handler's business. A route 
 """
 
 from api import simulations
+from api.bulk import BULK, Bulk
 from api.merging import ABSORB
 from api.queues import DRAIN, Queues
 from api.services import Services
@@ -23,6 +24,7 @@ def job_kinds(services: Services) -> Kinds:
         simulations.KIND: simulations.Simulations(services.settings).run,
         REAPPLY: open_tickets.reapply,
         RECOUNT: open_tickets.recount,
+        BULK: Bulk(services.processes).run,
         ABSORB: services.desk.merging.absorb,
         DRAIN: Queues(services.engine, services.processes).drain,
     }

@@ -37,11 +37,15 @@ HOW_TO_SIGN_IN: Final = (
 RETRY_AFTER: Final = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
 ETAG: Final = {"description": "The resource's version, for If-Match.", "schema": {"type": "string", "example": '"v1"'}}
 LOCATION: Final = {"description": "Where the new resource is.", "schema": {"type": "string"}}
+AS_CSV: Final = {
+    "schema": {"type": "string", "description": "The whole list, from `cursor` on, as a file (RFC 4180, UTF-8)."}
+}
+DISPOSITION: Final = {"description": "The name of the file, with `Accept: text/csv`.", "schema": {"type": "string"}}
 
 DESCRIPTION: Final = """Enterprise support platform: every promise is a durable timer.
 
-Errors are problem documents (RFC 9457). Lists are paged with cursors. Creating calls take an `Idempotency-Key`, changes
-`If-Match`. Sign in at `POST /api/auth/token`; programs use API keys."""
+Errors are problem documents (RFC 9457). Lists are paged with cursors; with `Accept: text/csv` a list answers all of its pages as
+one file. Creating calls take an `Idempotency-Key`, changes `If-Match`. Sign in at `POST /api/auth/token`; programs use API keys."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -111,6 +115,9 @@ def complete(operation: dict[str, Any], public: bool, path: str, schemas: Mappin
             headers["Retry-After"] = RETRY_AFTER
         if status.startswith("2") and has_version(response, schemas):
             headers["ETag"] = ETAG
+        if status == "200" and is_page(response, schemas):
+            response["content"]["text/csv"] = AS_CSV
+            headers["Content-Disposition"] = DISPOSITION
         if status == "201":
             headers["Location"] = LOCATION
         if not headers:
@@ -118,7 +125,18 @@ def complete(operation: dict[str, Any], public: bool, path: str, schemas: Mappin
     operation["responses"] = dict(sorted(responses.items()))
 
 
+def is_page(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> bool:
+    """Whether the answer is a page of a list, which is given out as a file too."""
+    return {"data", "page"} == set(named_schema(response, schemas).get("properties", {}))
+
+
+def named_schema(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that a JSON answer refers to; an empty one when it refers to none."""
+    reference = response.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+    found: Mapping[str, Any] = schemas.get(reference.rpartition("/")[2], {})
+    return found
+
+
 def has_version(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> bool:
     """Whether the answer is a resource, which is what has a version."""
-    reference = response.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
-    return "version" in schemas.get(reference.rpartition("/")[2], {}).get("properties", {})
+    return "version" in named_schema(response, schemas).get("properties", {})

@@ -22,6 +22,9 @@ R = TypeVar("R")
 MAC_BYTES: Final = 12
 NEWEST_FIRST: Final = "-createdAt"
 
+FURTHER: Final = "summit.page"
+"""Marks a scope that we made ourselves, for a further page of an export: it counts against no rate limit."""
+
 
 class BadCursor(Invalid):
     """The cursor is not one of ours, or belongs to another list or sort order."""

@@ -29,6 +29,15 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("POST", "/api/notifications/{notification_id}/read"): Role.CUSTOMER,
     ("GET", "/api/notifications/log"): Role.ADMIN,
     ("POST", "/api/notifications/log/{notification_id}/redeliver"): Role.ADMIN,
+    ("GET", "/api/mail-templates"): Role.ADMIN,
+    ("GET", "/api/mail-templates/{template_name}"): Role.ADMIN,
+    ("PUT", "/api/mail-templates/{template_name}"): Role.ADMIN,
+    ("DELETE", "/api/mail-templates/{template_name}"): Role.ADMIN,
+    ("POST", "/api/mail-templates/{template_name}/preview"): Role.ADMIN,
+    ("POST", "/api/mail/suppressions"): Role.ADMIN,
+    ("GET", "/api/mail/suppressions"): Role.ADMIN,
+    ("GET", "/api/mail/suppressions/{address}"): Role.ADMIN,
+    ("DELETE", "/api/mail/suppressions/{address}"): Role.ADMIN,
     ("POST", "/api/mailboxes"): Role.ADMIN,
     ("GET", "/api/mailboxes"): Role.AGENT,
     ("GET", "/api/mailboxes/{mailbox_id}"): Role.AGENT,
@@ -118,6 +127,25 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("PATCH", "/api/escalation-rules/{rule_id}"): Role.LEAD,
     ("DELETE", "/api/escalation-rules/{rule_id}"): Role.LEAD,
     ("GET", "/api/escalation-rules/{rule_id}/versions"): Role.AGENT,
+    ("POST", "/api/tickets/{ticket_id}/macros/{template_id}"): Role.AGENT,
+    ("POST", "/api/tickets/bulk"): Role.AGENT,
+    ("POST", "/api/ticket-fields"): Role.ADMIN,
+    ("GET", "/api/ticket-fields"): Role.CUSTOMER,
+    ("GET", "/api/ticket-fields/{field_id}"): Role.CUSTOMER,
+    ("PATCH", "/api/ticket-fields/{field_id}"): Role.ADMIN,
+    ("DELETE", "/api/ticket-fields/{field_id}"): Role.ADMIN,
+    ("POST", "/api/ticket-templates"): Role.LEAD,
+    ("GET", "/api/ticket-templates"): Role.AGENT,
+    ("GET", "/api/ticket-templates/{template_id}"): Role.AGENT,
+    ("PATCH", "/api/ticket-templates/{template_id}"): Role.LEAD,
+    ("DELETE", "/api/ticket-templates/{template_id}"): Role.LEAD,
+    ("POST", "/api/views"): Role.AGENT,
+    ("GET", "/api/views"): Role.AGENT,
+    ("GET", "/api/views/counts"): Role.AGENT,
+    ("GET", "/api/views/{view_id}"): Role.AGENT,
+    ("PATCH", "/api/views/{view_id}"): Role.AGENT,
+    ("DELETE", "/api/views/{view_id}"): Role.AGENT,
+    ("GET", "/api/views/{view_id}/tickets"): Role.AGENT,
     ("GET", "/api/settings"): Role.AGENT,
     ("PATCH", "/api/settings"): Role.ADMIN,
     ("GET", "/api/jobs"): Role.AGENT,
@@ -141,9 +169,10 @@ PEOPLE_ONLY: Final[frozenset[Route]] = frozenset(
         ("GET", "/api/notifications"),
         ("POST", "/api/notifications/{notification_id}/read"),
         ("GET", "/api/deadlines/feed"),
+        *(route for route in LEAST_ROLE if route[1].startswith("/api/views")),
     }
 )
-"""What an API key has none of: wishes and queues of its own, an inbox, promises that it owes."""
+"""What an API key has none of: wishes, queues and views of its own, an inbox, promises that it owes."""
 
 UNSCOPED: Final[frozenset[Route]] = frozenset({("GET", "/api/me")})
 """What a key may call whatever its scopes."""

@@ -48,6 +48,9 @@ decision of another runs, and only then can a query leave a history that no work
 LONGEST_SILENCE: Final = timedelta(seconds=3)
 """How long a running process may leave an update unanswered before we look whether it can answer at all."""
 
+CREATING: Final = frozenset({"create", "import"})
+"""The commands that begin a process."""
+
 PASSING: Final = frozenset(
     {
         RPCStatusCode.UNAVAILABLE,
@@ -217,7 +220,7 @@ class Processes:
         cause = error.cause
         failure = cause.type if isinstance(cause, ApplicationError) else None
         if failure == REFUSED and isinstance(cause, ApplicationError):
-            if first and message.command.type == "create":
+            if first and message.command.type in CREATING:
                 # A refused creation leaves its answer under the constant update id, although its process may be created anew.
                 raise Again(fresh=True) from error
             raise Refused(RefusalRecord.model_validate(cause.details[0])) from None

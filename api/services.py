@@ -11,6 +11,7 @@ from temporalio.client import Client
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.desk import TICKET, Desk
+from api.fields import TicketFields
 from api.gate import Gate
 from api.keyring import KeyRing
 from api.limits import Limits, make_limits
@@ -22,6 +23,7 @@ from api.oidc.people import make_members
 from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
+from api.templating import Templating
 from runtime.blobs import Blobs, FolderBlobs
 from runtime.settings import Settings
 from runtime.targets import Targets
@@ -60,6 +62,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
     confirmations = Confirmations(engine)
     processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
     directory = Directory(engine)
+    fields = TicketFields(engine)
     return Services(
         settings=settings,
         engine=engine,
@@ -72,7 +75,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         cursors=Cursors(derive_key(settings, "cursors")),
         processes=processes,
         confirmations=confirmations,
-        desk=Desk(processes, engine, Merging(TICKET, processes, engine)),
+        desk=Desk(processes, engine, Merging(TICKET, processes, engine), fields, Templating(engine, fields)),
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session, page_of
@@ -31,7 +32,9 @@ from api.schemas.tickets import (
 from db.attachments import attachments_of
 from db.tickets.history import list_history
 from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_tickets
-from domain.process import Forbidden, KeyReused, NotFound, Stale
+from domain.identity import Actor
+from domain.process import Forbidden, Invalid, KeyReused, NotFound, Stale
+from domain.tickets.fields import Definitions, looked_up
 from domain.tickets.lifecycle import IllegalTransition, TicketFinal
 
 router = Area(prefix="/api/tickets", tags=["Tickets"])
@@ -42,6 +45,14 @@ Filters = Annotated[TicketQuery, Query()]
 HISTORY_SORT: Final = "-revision"
 
 
+class UnknownField(Invalid):
+    """A filter names a custom field that there is not, or not for the caller."""
+
+    def __init__(self, key: str) -> None:
+        wrong = {"parameter": "field", "code": "unknown_field", "detail": f"{key[:40]} is not a field to filter by"}
+        super().__init__("There is no such custom field.", [wrong])
+
+
 @router.post("", status_code=201, response_model=TicketView, responses=refusals(Forbidden, KeyReused))
 async def create_ticket(body: NewTicket, caller: Principal, app: App, key: IdempotencyKey = None) -> Response:
     """Open a ticket. The tier comes from the customer's account when one is known, else from the body, else it is BASIC."""
@@ -49,21 +60,21 @@ async def create_ticket(body: NewTicket, caller: Principal, app: App, key: Idemp
     return reply(ticket, 201, version=ticket.version, location=f"/api/tickets/{ticket.id}")
 
 
-@router.get("", response_model=Page[TicketView])
-async def search_tickets(request: Request, query: Filters, caller: Principal, session: Session) -> Response:
+@router.get("", response_model=Page[TicketView], responses=refusals(UnknownField))
+async def search_tickets(request: Request, query: Filters, caller: Principal, app: App, session: Session) -> Response:
     """The tickets that the caller may see, filtered, sorted and searched (`q`: words, "phrases", -not, or)."""
     page = page_of(request, query.limit, query.cursor)
-    rows = await list_tickets(session, caller.actor, filters(query), query.sort, after(page, query.sort), page.count)
     return reply(
-        page.page(rows, partial(view, reader=caller.actor), query.sort, lambda row: sort_keys(row, query.sort))
+        await ticket_page(session, query, page, caller.actor, await app.desk.fields.of(caller.tenant_id, session))
     )
 
 
 @router.get("/{ticket_id}", response_model=TicketView, responses=refusals(NotFound))
-async def get_ticket(ticket_id: TicketId, caller: Principal, session: Session) -> Response:
+async def get_ticket(ticket_id: TicketId, caller: Principal, app: App, session: Session) -> Response:
     """One ticket, with the moves that are allowed next."""
     row = found(await find_ticket(session, caller.actor, ticket_id))
-    return reply(view(row, caller.actor), version=row["version"])
+    defined = await app.desk.fields.of(caller.tenant_id, session)
+    return reply(view(row, caller.actor, defined), version=row["version"])
 
 
 @router.patch(
@@ -117,6 +128,15 @@ async def get_history(ticket_id: TicketId, agent: Agent, session: Session, page:
     return reply(page.page(rows, lambda row: views[row["revision"]], HISTORY_SORT, lambda row: [row["revision"]]))
 
 
+async def ticket_page(
+    session: AsyncConnection, query: TicketQuery, page: PageRequest, reader: Actor, defined: Definitions
+) -> Page[TicketView]:
+    """A page of the tickets that a query finds for a reader."""
+    chosen, sort = filters(query, reader, defined), query.sort
+    rows = await list_tickets(session, reader, chosen, sort, after(page, sort), page.count)
+    return page.page(rows, partial(view, reader=reader, defined=defined), sort, lambda row: sort_keys(row, sort))
+
+
 def found(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The row, which must exist. Raises NotFound."""
     if row is None:
@@ -124,8 +144,8 @@ def found(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return row
 
 
-def filters(query: TicketQuery) -> TicketFilters:
-    """The query as the database takes it."""
+def filters(query: TicketQuery, reader: Actor, defined: Definitions) -> TicketFilters:
+    """The query as the database takes it. Raises UnknownField."""
     names = (
         "status",
         "severity",
@@ -143,10 +163,23 @@ def filters(query: TicketQuery) -> TicketFilters:
         unassigned=query.unassigned,
         tags=query.tag,
         customer_email=query.customer_email,
+        fields=by_field(query.field, reader, defined),
         sla_states=query.sla_state,
         created_from=query.created_from,
         created_to=query.created_to,
     )
+
+
+def by_field(asked: Sequence[str], reader: Actor, defined: Definitions) -> dict[str, list[str]]:
+    """The values asked for of each custom field, as the index has them. Raises UnknownField."""
+    wanted: dict[str, list[str]] = {}
+    for each in asked:
+        key, _, text = each.partition(":")
+        value = looked_up(defined, key, text, by_staff=reader.staff)
+        if value is None:
+            raise UnknownField(key)
+        wanted.setdefault(key, []).append(value)
+    return wanted
 
 
 def after(page: PageRequest, sort: str) -> list[Any] | None:

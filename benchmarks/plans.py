@@ -18,6 +18,7 @@ from benchmarks.reads import TICKETS, Query, Reader
 from db.engine import make_engine, tenant_transaction
 from db.tickets.reads import list_tickets
 from domain.identity import Actor, Role
+from domain.tickets.fields import FREE
 from runtime.settings import APP_ROLE, PostgresSettings, Settings
 
 # Unlike EXPLAIN it also shows what functions run, and it needs no second copy of the statements.
@@ -74,7 +75,7 @@ async def _plans(connection: AsyncConnection, query: Query, cursors: Cursors) ->
     wanted = TicketQuery.model_validate(listed)
     start = after(PageRequest(wanted.limit, wanted.cursor, cursors), wanted.sort)
     raw.add_notice_handler(hear)
-    await list_tickets(connection, AGENT, filters(wanted), wanted.sort, start, wanted.limit + 1)
+    await list_tickets(connection, AGENT, filters(wanted, AGENT, FREE), wanted.sort, start, wanted.limit + 1)
     await connection.execute(text("select 1"))  # a plan is told when the next statement closes it
     raw.remove_notice_handler(hear)
     return [str(asked), *heard]

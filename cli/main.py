@@ -17,6 +17,7 @@ COMMANDS = {
     "tenant": "cli.tenants",
     "user": "cli.users",
     "export": "cli.export",
+    "import": "cli.imports.command",
     "reconcile": "cli.reconcile",
 }
 """Sub-command → the module whose `register` adds it."""

@@ -1,7 +1,7 @@
 """Stored files and what they belong to. The caller owns the transaction."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -73,7 +73,6 @@ delete from attachments where id in (
 """)
 KEEP: Final = upsert(attachments).on_conflict_do_nothing(index_elements=["id"])
 STORED: Final = select(A.sha256).where(A.sha256 == func.any(bindparam("sums", type_=ARRAY(Text)))).distinct()
-CHECKSUMS: Final = select(A.sha256).distinct().order_by(A.sha256)
 
 
 async def add_attachment(connection: AsyncConnection, values: Mapping[str, Any]) -> RowMapping:
@@ -153,9 +152,3 @@ async def drop_unused(connection: AsyncConnection, before: datetime, most: int) 
 async def named_content(connection: AsyncConnection, sums: Collection[str]) -> set[str]:
     """Which of these checksums the tenant's files have."""
     return set((await connection.execute(STORED, {"sums": list(sums)})).scalars())
-
-
-async def checksums(connection: AsyncConnection) -> AsyncIterator[str]:
-    """The checksum of each content that the tenant's files have, once; for whoever takes the data out."""
-    async for (checksum,) in await connection.stream(CHECKSUMS):
-        yield checksum

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     request_budget_seconds: float = Field(default=8.0, validation_alias="SUMMIT_REQUEST_BUDGET", gt=0)
     public_url: str = Field(default="http://127.0.0.1:3100", validation_alias="SUMMIT_PUBLIC_URL")
     portal_url: str | None = Field(default=None, validation_alias="SUMMIT_PORTAL_URL")
-    """Where a portal serves `/tickets/<id>`, `/inbox` and `/set-password`; without one, mails hold no links to the first two."""
+    """Where a portal serves `/tickets/<id>`, `/inbox`, `/set-password` and `/rate`; without one, mails hold no links to the first two."""
     allow_targets: str = Field(default="", validation_alias="SUMMIT_ALLOW_TARGETS")
     smtp_host: str | None = Field(default=None, validation_alias="SUMMIT_SMTP_HOST")
     smtp_port: int = Field(default=587, validation_alias="SUMMIT_SMTP_PORT", ge=1, le=65535)
@@ -102,6 +102,7 @@ class Settings(BaseSettings):
     mail_interval_seconds: float = Field(default=1.0, validation_alias="SUMMIT_MAIL_INTERVAL", gt=0)
     files_dir: str = Field(default=".summit/files", validation_alias="SUMMIT_FILES_DIR", min_length=1)
     max_file_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAX_FILE_BYTES", ge=1024)
+    export_rows: int = Field(default=100_000, validation_alias="SUMMIT_EXPORT_ROWS", ge=1)
     event_days: int = Field(default=7, validation_alias="SUMMIT_EVENT_DAYS", ge=1)
     auditor_interval_seconds: float = Field(default=5.0, validation_alias="SUMMIT_AUDITOR_INTERVAL", gt=0)
 

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
         Assign,
         ChangeTicket,
         CreateTicket,
+        ImportComments,
         ImportTicket,
         Merge,
         Reapply,
@@ -51,6 +52,11 @@ class TicketWorkflow(Process):
     @workflow.update
     async def comment(self, message: Message[AddComment]) -> Receipt:
         """Add a comment, and move the ticket with it if asked."""
+        return await self.handle(message)
+
+    @workflow.update
+    async def import_comments(self, message: Message[ImportComments]) -> Receipt:
+        """Take over more of what was said on an imported ticket."""
         return await self.handle(message)
 
     @workflow.update
@@ -94,6 +100,10 @@ class TicketWorkflow(Process):
 
     @comment.validator
     def validate_comment(self, message: Message[AddComment]) -> None:
+        self.admit(message)
+
+    @import_comments.validator
+    def validate_import_comments(self, message: Message[ImportComments]) -> None:
         self.admit(message)
 
     @clock.validator

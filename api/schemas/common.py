@@ -176,7 +176,12 @@ OwnTenant = Annotated[UUID, AfterValidator(own_tenant)]
 
 LONGEST_SEARCH: Final = 500
 
-SearchText = Annotated[str, BeforeValidator(lambda text: text.replace("\0", "")[:LONGEST_SEARCH])]
+
+def _searchable(value: Any) -> Any:
+    return value.replace("\0", "")[:LONGEST_SEARCH] if isinstance(value, str) else value
+
+
+SearchText = Annotated[str, BeforeValidator(_searchable)]
 """What somebody searches for: never an error, NUL is dropped and so is what comes after 500 characters."""
 
 DEEPEST: Final = 10

@@ -5,8 +5,18 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StringConstraints, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from api.schemas.attachments import AttachmentIds, FileView
 from api.schemas.common import (
@@ -67,15 +77,34 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+ABSENT: Any = Field(default_factory=object)
+"""The default of a field that may be left out of a request only when a template gives it."""
+
+
+def unless_templated(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """A validator of what a request must say, unless it names a template; then it is None until that has filled it in."""
+    if type(value) is not object:
+        return validate(value)
+    if info.data.get("template_id", value) is None:
+        raise PydanticKnownError("missing")
+    return None
+
+
 class NewTicket(Body):
-    """A request for help. The account of the customer, when one is known, decides the tier."""
+    """A request for help: a subject and a description at least, which a template may give instead (`templateId`, for the staff).
+
+    The account of the customer, when one is known, decides the tier.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     tenant_id: OwnTenant | None = None
+    template_id: Annotated[
+        UUID | None, Field(description="Gives what the request leaves out: subject, description, and more.")
+    ] = None
     customer_email: Email
-    subject: Subject
-    description: Description
+    subject: Annotated[Subject, WrapValidator(unless_templated), Field(validate_default=True)] = ABSENT
+    description: Annotated[Description, WrapValidator(unless_templated), Field(validate_default=True)] = ABSENT
     priority: Priority = Priority.MEDIUM
     severity: Severity = Severity.SEV3
     channel: ContactChannel | None = None
@@ -323,6 +352,14 @@ class TicketQuery(Body):
     team_id: list[UUID] = []
     account_id: list[UUID] = []
     tag: Annotated[list[Word], Field(description="Tickets with any of these tags.")] = []
+    field: Annotated[
+        list[Annotated[str, Field(pattern=r"^[^:]{1,100}:[^\x00]{1,200}$", examples=["region:EU"])]],
+        Field(
+            max_length=20,
+            description="`key:value`: tickets whose custom field has this value, a multiple choice among others. Several values of"
+            " one key: any of them; several keys: all of them.",
+        ),
+    ] = []
     customer_email: Email | None = None
     sla_state: Annotated[
         list[SlaState],

@@ -16,7 +16,17 @@ from db.statements import Bound, Statement, json_param
 from db.tables.tickets import support_tickets
 from domain.ids import derived_id, opening_id
 from domain.process import Decision
-from domain.tickets.model import AddComment, ApplyMacro, ChangeTicket, CreateTicket, ImportTicket, Merge, Ticket
+from domain.tickets.model import (
+    AddComment,
+    ApplyMacro,
+    ChangeTicket,
+    CreateTicket,
+    ImportComments,
+    ImportedComment,
+    ImportTicket,
+    Merge,
+    Ticket,
+)
 from domain.tickets.standing import standing
 
 MOVING: Final = (
@@ -119,14 +129,16 @@ on conflict do nothing
 TAKE_OVER_COMMENTS = Statement(
     text("""
 insert into ticket_comments (id, tenant_id, ticket_id, revision, author_id, author_name, author_role, body, internal, created_at)
-select comment_id, :tenant_id, :ticket, 1, author_id, author_name, author_role, body, internal, at
+select comment_id, :tenant_id, :ticket, :revision, author_id, author_name, author_role, body, internal, at
 from json_to_recordset(cast(:comments as json)) c(comment_id uuid, author_id uuid, author_name text, author_role text, body text,
   internal boolean, at timestamptz)
+on conflict do nothing
 """),
     text("""
 insert into ticket_search (tenant_id, ticket_id, source_id, internal, at, document)
 select :tenant_id, :ticket, comment_id, internal, :created_at, setweight(to_tsvector('english', body), 'B')
 from json_to_recordset(cast(:comments as json)) c(comment_id uuid, body text, internal boolean)
+on conflict do nothing
 """),
 )
 # What a merge leaves to be done at the other ticket is written with it; whoever runs jobs does it, should the API die now.
@@ -178,11 +190,7 @@ def project_new(
     if command.attachment_ids:
         yield attached(opened, ticket, command.attachment_ids, said)
     if isinstance(command, ImportTicket) and command.comments:
-        told = to_json(command.comments).decode()
-        yield Bound(
-            TAKE_OVER_COMMENTS,
-            tenant | {"ticket": ticket.id, "comments": told, "created_at": ticket.created_at},
-        )
+        yield taken_over(opened, ticket, command.comments)
 
 
 def project_moved(opened: OpenDecision, decision: Decision[Ticket], command: Any) -> Iterator[Bound]:
@@ -190,6 +198,8 @@ def project_moved(opened: OpenDecision, decision: Decision[Ticket], command: Any
     ticket, changes = decision.state, decision.changes
     tenant = {"tenant_id": opened.request.tenant_id}
     yield Bound(MOVE_TICKET, {"ticket": ticket.id} | moving(decision))
+    if isinstance(command, ImportComments) and command.comments:
+        yield taken_over(opened, ticket, command.comments)
     if isinstance(command, ChangeTicket) and command.description is not None:
         yield Bound(DESCRIBE_TICKET, {"ticket": ticket.id, "description": command.description})
     if {"subject", "description"} & changes.keys():
@@ -239,6 +249,20 @@ def attached(opened: OpenDecision, ticket: Ticket, files: Sequence[UUID], said: 
             "comment": said.comment_id if said else None,
             "internal": said.internal if said else False,
             "files": list(files),
+        },
+    )
+
+
+def taken_over(opened: OpenDecision, ticket: Ticket, comments: Sequence[ImportedComment]) -> Bound:
+    """Comments of another desk with their search documents. Their ids are those of there, so one that comes again is there."""
+    return Bound(
+        TAKE_OVER_COMMENTS,
+        {
+            "tenant_id": opened.request.tenant_id,
+            "ticket": ticket.id,
+            "revision": opened.snapshot.revision + 1,
+            "comments": to_json(comments).decode(),
+            "created_at": ticket.created_at,
         },
     )
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.tables.desk import ticket_field_values
 from db.tables.metadata import INSTANT
 from db.tables.ratings import ticket_ratings
 from db.tables.tickets import support_tickets, ticket_comments, ticket_tags
@@ -95,6 +96,7 @@ class TicketFilters:
     any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unassigned: bool | None = None
     tags: Sequence[str] = ()
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     customer_email: str | None = None
     sla_states: Sequence[SlaState] = ()
     created_from: datetime | None = None
@@ -150,6 +152,12 @@ async def list_tickets(
     return [dict(row) for row in (await connection.execute(query.order_by(*order).limit(count))).mappings()]
 
 
+async def count_tickets(connection: AsyncConnection, actor: Actor, filters: TicketFilters, most: int) -> int:
+    """How many tickets there are, counted up to `most`."""
+    some = narrowed(select(T.id), actor, filters).limit(most).subquery()
+    return int((await connection.execute(select(func.count()).select_from(some))).scalar_one())
+
+
 def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select[Any]:
     """The query with every filter applied."""
     visible = seen_by(actor)
@@ -163,6 +171,10 @@ def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select
     if filters.tags:
         tagged = select(ticket_tags.c.ticket_id).where(ticket_tags.c.tag.in_(filters.tags))
         query = query.where(T.id.in_(tagged))
+    held = ticket_field_values.c
+    for key, texts in filters.fields.items():
+        having = select(held.ticket_id).where(held.key == key, held.value.in_(texts))
+        query = query.where(T.id.in_(having))
     if filters.customer_email:
         query = query.where(T.customer_key == func.lower(filters.customer_email))
     if filters.sla_states:

@@ -11,7 +11,7 @@ from domain.tickets.conversation import UnknownFile, admit, comment
 from domain.tickets.draft import Draft, Event
 from domain.tickets.due import fall_due
 from domain.tickets.greeting import acknowledge
-from domain.tickets.importing import take_over
+from domain.tickets.importing import go_on, take_over
 from domain.tickets.lifecycle import FINAL, TicketFinal, move, moved
 from domain.tickets.merging import absorb, merge
 from domain.tickets.model import (
@@ -23,6 +23,7 @@ from domain.tickets.model import (
     Assign,
     ChangeTicket,
     CreateTicket,
+    ImportComments,
     ImportTicket,
     Link,
     LinkKind,
@@ -71,6 +72,8 @@ def decide(
         case ChangeTicket():
             admit(draft)
             change(draft, command)
+        case ImportComments():
+            go_on(draft, command)
         case AddComment():
             comment(draft, command)
             enter(draft, command.status)
@@ -195,6 +198,11 @@ def macro(draft: Draft, command: ApplyMacro) -> None:
         change(draft, kept)
     tags = dict.fromkeys((*draft.ticket.tags, *command.add_tags))
     draft.set(tags=tuple(tag for tag in tags if tag not in command.remove_tags)[:MOST_TAGS])
+    if command.set_fields:
+        fields = {**draft.ticket.fields, **command.set_fields}
+        draft.set(
+            fields={key: value for key, value in fields.items() if value is not None or key not in command.set_fields}
+        )
     if command.comment is not None:
         comment(draft, command.comment)
     enter(draft, status)

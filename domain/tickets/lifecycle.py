@@ -89,7 +89,8 @@ def moved(ticket: Ticket, to: Status, at: datetime) -> dict[str, Any]:
 def deadlines(ticket: Ticket, policy: Policy) -> tuple[Deadline, ...]:
     """Every promise that a ticket has open, earliest first.
 
-    PENDING_CUSTOMER reminds the customer and then resolves; RESOLVED closes at the end of the reopen grace.
+    PENDING_CUSTOMER reminds the customer and then resolves; RESOLVED closes at the end of the reopen grace, which counts from when
+    the ticket became so on this desk.
     """
     armed: list[Deadline] = []
     if ticket.status is Status.PENDING_CUSTOMER:
@@ -98,8 +99,8 @@ def deadlines(ticket: Ticket, policy: Policy) -> tuple[Deadline, ...]:
             armed.append(_deadline(ticket, REMINDER, ticket.waits, remind))
         if policy.resolve_after:
             armed.append(_deadline(ticket, AUTO_RESOLVE, ticket.waits, remind + policy.resolve_after))
-    if ticket.status is Status.RESOLVED and ticket.resolved_at:
-        armed.append(_deadline(ticket, AUTO_CLOSE, ticket.resolutions, ticket.resolved_at + policy.reopen_grace))
+    if ticket.status is Status.RESOLVED:
+        armed.append(_deadline(ticket, AUTO_CLOSE, ticket.resolutions, ticket.status_since + policy.reopen_grace))
     return tuple(sorted(armed, key=lambda deadline: deadline.due_at))
 
 

@@ -105,7 +105,8 @@ class Ticket(Frozen):
     assignee was given it, last did something, or was last left with it by its customer. `unanswered` are the instants of the
     customer's messages that nobody has replied to: of more than MOST_UNANSWERED the oldest, and the last. `heard_at` is the last
     of them all. `cc` are addresses that hear what the customer is told, and may answer; `watchers` are of the staff.
-    `reopened_by_mail` holds the last few instants at which a mail reopened it.
+    `reopened_by_mail` holds the last few instants at which a mail reopened it. `incomplete` says that comments of an import are
+    still to come: until then even a closed ticket's process goes on.
     """
 
     id: UUID
@@ -150,6 +151,7 @@ class Ticket(Frozen):
     unanswered: tuple[datetime, ...] = ()
     heard_at: datetime | None = None
     reopened_by_mail: tuple[datetime, ...] = ()
+    incomplete: bool = False
     escalations: int = 0
     credits: int = 0
     version: int = 1
@@ -219,7 +221,8 @@ class ImportedComment(Frozen):
 class ImportTicket(Command):
     """Take over a ticket of another desk as it stands there; `external_ref` is its id there, such as `zendesk:1042`.
 
-    Promises of a ticket that is still open count from now on; nobody is told anything.
+    Promises of a ticket that is still open count from now on; nobody is told anything. `heard_at` is when its customer last wrote,
+    `unanswered` whether nobody has replied to that. `incomplete` announces that more comments follow, by ImportComments.
     """
 
     type: Literal["import"] = "import"
@@ -239,12 +242,25 @@ class ImportTicket(Command):
     team_id: UUID | None = None
     language: str | None = None
     cc: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
     created_at: datetime
+    updated_at: datetime | None = None
     first_response_at: datetime | None = None
+    heard_at: datetime | None = None
+    unanswered: bool = False
     resolved_at: datetime | None = None
     closed_at: datetime | None = None
     comments: tuple[ImportedComment, ...] = ()
+    incomplete: bool = False
     attachment_ids: tuple[UUID, ...] = ()
+
+
+class ImportComments(Command):
+    """Comments of an imported ticket that were too many for one command; with the `last` ones the ticket is as it was there."""
+
+    type: Literal["import_comments"] = "import_comments"
+    comments: tuple[ImportedComment, ...]
+    last: bool = False
 
 
 class ChangeTicket(Command):
@@ -294,7 +310,10 @@ class AddComment(Command):
 
 
 class ApplyMacro(Command):
-    """Do what a macro says in one decision: the change first, then the comment. `add_tags` and `remove_tags` meet the tags of then."""
+    """Do what a macro says in one decision: the change first, then the comment.
+
+    `add_tags` and `remove_tags` meet the tags of then; `set_fields` are laid over the custom fields of then, null ends one.
+    """
 
     type: Literal["macro"] = "macro"
     template_id: UUID
@@ -303,6 +322,7 @@ class ApplyMacro(Command):
     comment: AddComment | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+    set_fields: dict[str, Any] = {}
 
 
 class Merge(Command):
@@ -367,6 +387,7 @@ class Reapply(Command):
 AnyCommand = (
     CreateTicket
     | ImportTicket
+    | ImportComments
     | ChangeTicket
     | AddComment
     | ApplyMacro

@@ -16,6 +16,7 @@ from domain.tickets.model import (
     ApplyMacro,
     Assign,
     ChangeTicket,
+    ImportComments,
     ImportTicket,
     Merge,
     Relate,
@@ -58,7 +59,8 @@ def conclude(before: Ticket | None, draft: Draft, command: Command) -> Decision[
     changes |= described(command, around) if before is not None else NOTHING
     if before is not None and changes:
         ticket = ticket.model_copy(update={"version": ticket.version + 1})
-    if before is not None and (changes or draft.notices or draft.ticket != before):
+    moved_on = changes or draft.notices or (draft.ticket != before and not isinstance(command, ImportComments))
+    if before is not None and moved_on:
         ticket = ticket.model_copy(update={"updated_at": max(event.at, before.updated_at)})
     draft.ticket = ticket
     settled = tuple(sorted((*draft.ends_of_clocks(before), *draft.settled), key=lambda end: end.settled_at))
@@ -71,7 +73,7 @@ def conclude(before: Ticket | None, draft: Draft, command: Command) -> Decision[
         changes=changes | related(before, ticket) | noted(draft, settled),
         notices=tuple(draft.notices),
         announcements=tuple(draft.announcements),
-        final=ticket.status in FINAL,
+        final=ticket.status in FINAL and not ticket.incomplete,
         details=describe(ticket, open_now),
         attributes=attributes(ticket),
     )
@@ -112,7 +114,7 @@ def announce(draft: Draft, before: Ticket | None, command: Command, *, changed: 
 
     What time alone brings about is announced by what it is, and as an update only when it has changed the ticket's fields.
     """
-    if (isinstance(command, Wake) and not changed) or isinstance(command, ImportTicket):
+    if (isinstance(command, Wake) and not changed) or isinstance(command, ImportTicket | ImportComments):
         return
     said = command.comment if isinstance(command, ApplyMacro) else command if isinstance(command, AddComment) else None
     if isinstance(command, Merge):

@@ -35,6 +35,7 @@ class Did(StrEnum):
     RELATE = "relate"
     ASSIGN = "assign"
     IMPORT = "import"
+    IMPORT_COMMENTS = "import_comments"
     DUE = "due"
     RECALCULATE = "recalculate"
 
@@ -206,6 +207,8 @@ def began(row: Recorded, story: Story, known: Known) -> str:
             return f"Assigned from the queue ({changed})"
         case Did.IMPORT:
             return f"Taken over from another desk ({row.command['external_ref']}) by {row.actor}"
+        case Did.IMPORT_COMMENTS:
+            return f"{len(row.command['comments'])} more comments taken over from another desk by {row.actor}"
         case Did.REAPPLY:
             return f"Brought under today's version of its definition by {row.actor}"
         case Did.DUE | Did.RECALCULATE:

@@ -5,7 +5,7 @@ from alembic import op
 from migrations.rls import protect
 
 revision = "0017_ratings"
-down_revision = "0013_api_keys"
+down_revision = "0014_desk_records"
 branch_labels = None
 depends_on = None
 

@@ -65,10 +65,28 @@ async def a_rule(api: Front) -> dict[str, Any]:
     }
 
 
+async def a_field(api: Front) -> dict[str, Any]:
+    """A custom field that rules nothing yet."""
+    return {"key": f"k{uuid.uuid4().hex}", "label": "Something", "type": "TEXT", "active": False}
+
+
+async def a_template(api: Front) -> dict[str, Any]:
+    """A macro."""
+    return {"name": uuid.uuid4().hex, "body": "{{ ticket.number }}", "changes": {"addTags": ["macro"]}}
+
+
+async def a_view(api: Front) -> dict[str, Any]:
+    """A view that everybody sees."""
+    return {"name": "Mine", "filters": {"assigneeId": ["me"]}, "shared": True}
+
+
 RECORDS: Final = {
     "calendar_id": ("/api/sla/calendars", a_calendar),
     "definition_id": ("/api/sla/definitions", a_definition),
     "rule_id": ("/api/escalation-rules", a_rule),
+    "field_id": ("/api/ticket-fields", a_field),
+    "template_id": ("/api/ticket-templates", a_template),
+    "view_id": ("/api/views", a_view),
 }
 """What is made anew for the calls on one, since they may end it."""
 
@@ -92,11 +110,13 @@ class Contract:
                 "subject": "No dashboard",
                 "description": "It answers 403.",
             }
-            clock = {"kind": "RESOLUTION"} if "{kind}" in path else {}
-            return {"ticket_id": (await self.api.created("customer", "/api/tickets", ticket))["id"], **clock}
+            more = {"kind": "RESOLUTION"} if "{kind}" in path else {}
+            if "{template_id}" in path:
+                more = await self.things("{template_id}")
+            return {"ticket_id": (await self.api.created("customer", "/api/tickets", ticket))["id"], **more}
         for name, (collection, body) in RECORDS.items():
             if f"{{{name}}}" in path:
-                return {name: (await self.api.created("lead", collection, await body(self.api)))["id"]}
+                return {name: (await self.api.created("admin", collection, await body(self.api)))["id"]}
         if "{breach_id}" in path or "{job_id}" in path:
             things = of_the_past(self.api)
             return {name: value for name, value in things.items() if f"{{{name}}}" in path}
@@ -105,7 +125,11 @@ class Contract:
         if "{notification_id}" in path or "{webhook_id}" in path:
             told = await posted(self.api, "customer" if path.endswith("/read") else "admin")
             return {name: value for name, value in told.items() if f"{{{name}}}" in path}
+        if "{address}" in path:
+            suppressed = {"address": f"{uuid.uuid4().hex}@shop.example"}
+            return {"address": (await self.api.created("admin", "/api/mail/suppressions", suppressed))["address"]}
         known = {
+            "template_name": "ticket_received",
             "account_id": str(self.api.seed.accounts[Tier.ENTERPRISE]),
             "team_id": str(self.api.seed.teams["Engineering"]),
         }
@@ -162,7 +186,7 @@ async def in_force(api: Front) -> dict[str, None]:
     """Where each record is that rules tickets; definitions come before the calendars that they name."""
     found = {}
     for collection, _ in reversed(RECORDS.values()):
-        records = (await api.call("lead", "GET", collection, params={"limit": 100})).json()["data"]
+        records = (await api.call("admin", "GET", collection, params={"limit": 100})).json()["data"]
         found.update({f"{collection}/{record['id']}": None for record in records})
     return found
 
@@ -174,7 +198,7 @@ async def contract(playground: Front) -> AsyncIterator[Contract]:
     yield Contract(playground, explorable(playground.app.openapi()), asyncio.get_running_loop())
     for path in await in_force(playground):
         if path not in before:
-            assert (await playground.call("lead", "DELETE", path)).status_code == 204
+            assert (await playground.call("admin", "DELETE", path)).status_code == 204
 
 
 # Schemathesis itself draws from `random` when it makes forms.

@@ -29,6 +29,7 @@ NAMES = {
     "support_resolution_time_seconds",
     "support_sla_compliance_ratio",
     "support_satisfaction_score",
+    "support_ratings_given",
     "support_sla_detection_lag_seconds",
 }
 NOW = datetime.now(UTC)
@@ -44,6 +45,9 @@ BREACH = """
 insert into sla_breaches (id, tenant_id, ticket_id, kind, cycle, deadline_at, breached_at, detected_at, cause, definition_id,
     definition_version)
 values (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, %s, gen_random_uuid(), 1)
+"""
+RATING = """
+insert into ticket_ratings (tenant_id, ticket_id, resolution, score, rated_by_name, at) values (%s, %s, %s, %s, 'Casey', %s)
 """
 REFRESH = "select refresh_measures(%s::float8[], %s::float8[], '1 minute', %s)"
 
@@ -243,6 +247,28 @@ def test_a_ratio_is_met_of_all_and_no_number_without_any() -> None:
     assert math.isnan(ratios["NEXT_RESPONSE",])
     due = told(support)["support_sla_promises_due"]
     assert due == {("FIRST_RESPONSE",): 2.0, ("NEXT_RESPONSE",): 0.0, ("RESOLUTION",): 4.0}
+
+
+def test_the_satisfaction_is_the_mean_of_what_was_rated_and_unknown_without() -> None:
+    support = Support()
+    support.take([])
+    assert math.isnan(told(support)["support_satisfaction_score"][()])
+    support.take([{"name": "satisfaction", "label": "", "upto": math.inf, "count": 4, "sum": 15.0}])
+    assert told(support)["support_satisfaction_score"] == {(): 3.75}
+    assert told(support)["support_ratings_given"] == {(): 4.0}
+
+
+def test_ratings_of_the_last_thirty_days_are_counted(ledger: Ledger) -> None:
+    ticket = ledger.ticket()
+    counted = "select count, sum from all_measures() where name = 'satisfaction'"
+    before = ledger.connection.execute(counted).fetchone()
+    for resolution, (score, age) in enumerate(((5, 1), (2, 29), (1, 31)), start=1):
+        ledger.connection.execute(
+            RATING, (ledger.tenant, ticket, resolution, score, datetime.now(UTC) - timedelta(days=age))
+        )
+    after = ledger.connection.execute(counted).fetchone()
+    assert before
+    assert after == (before[0] + 2, before[1] + 7)
 
 
 def test_series_begin_at_nought_once_anything_is_known() -> None:

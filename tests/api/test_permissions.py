@@ -49,12 +49,20 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("POST", "/api/ratings/{token}"): {"score": 1},
     ("PATCH", "/api/routing-rules/{routing_rule_id}"): {"name": "Mine now"},
     ("DELETE", "/api/routing-rules/{routing_rule_id}"): {},
+    ("POST", "/api/tickets/{ticket_id}/macros/{template_id}"): {},
+    ("PATCH", "/api/ticket-fields/{field_id}"): {"label": "Mine now"},
+    ("DELETE", "/api/ticket-fields/{field_id}"): {},
+    ("PATCH", "/api/ticket-templates/{template_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/ticket-templates/{template_id}"): {},
+    ("PATCH", "/api/views/{view_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/views/{view_id}"): {},
     ("POST", "/api/sla/definitions/{definition_id}/reapply"): {},
     ("POST", "/api/sla/breaches/{breach_id}/acknowledge"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/waive"): {"reason": "Mine now"},
     ("POST", "/api/sla/breaches/{breach_id}/credit"): {"amount": "1"},
     ("POST", "/api/notifications/{notification_id}/read"): {},
     ("POST", "/api/notifications/log/{notification_id}/redeliver"): {},
+    ("DELETE", "/api/mail/suppressions/{address}"): {},
     ("PATCH", "/api/webhooks/{webhook_id}"): {"active": False},
     ("DELETE", "/api/webhooks/{webhook_id}"): {},
     ("POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): {},
@@ -67,7 +75,9 @@ LONG_AGO: Final = datetime(2009, 3, 1, tzinfo=UTC)
 LISTS: Final = [
     path for method, path in LEAST_ROLE if method == "GET" and path.startswith("/api/") and path not in STREAMS
 ]
-OF_A_THING: Final = [route for route in LEAST_ROLE if "{" in route[1]]
+OF_A_THING: Final = [route for route in LEAST_ROLE if "{" in route[1] and "{template_name}" not in route[1]]
+"""Every tenant has the same mails to word; its own wordings have tests of their own."""
+
 REFUSALS: Final = [
     (route, role) for route, least in LEAST_ROLE.items() if least for role in Role if not role.includes(least)
 ]
@@ -75,7 +85,9 @@ REFUSALS: Final = [
 
 def at(path: str, things: dict[str, str]) -> str:
     """The path with ids in it; an unknown parameter is an error, so that a new kind of thing is added here."""
-    return path.format(kind="RESOLUTION", link_type="TICKET", email="boss@shop.example", **things)
+    return path.format(
+        kind="RESOLUTION", link_type="TICKET", email="boss@shop.example", template_name="footer", **things
+    )
 
 
 RECORDS: Final = {
@@ -87,15 +99,7 @@ RECORDS: Final = {
 
 MORE: Final = (
     *("target_id", "routing_rule_id", "breach_id", "job_id", "notification_id", "webhook_id", "delivery_id"),
-    *("attachment_id", "token"),
-    "target_id",
-    "routing_rule_id",
-    "breach_id",
-    "job_id",
-    "notification_id",
-    "webhook_id",
-    "delivery_id",
-    "key_id",
+    *("attachment_id", "token", "key_id", "field_id", "template_id", "view_id", "address"),
 )
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *MORE, *RECORDS)}
@@ -116,12 +120,27 @@ async def theirs(api: Front) -> dict[str, str]:
         "ticket_id": ticket_id,
         "attachment_id": (await uploaded(api, "agent", ticket_id))["id"],
         "token": survey_token(b"another tenant's key", api.seed.tenant_id, UUID(ticket_id), 1),
+        "address": (await api.created("admin", "/api/mail/suppressions", {"address": f"{uuid4().hex}@shop.example"}))[
+            "address"
+        ],
         "target_id": (await api.created("agent", "/api/tickets", ticket))["id"],
         "routing_rule_id": (await api.created("lead", "/api/routing-rules", a_rule(api)))["id"],
+        **await records_of_the_desk(api),
         **{name: await first(api, path) for name, path in RECORDS.items()},
         **of_the_past(api),
         **await posted(api, "admin"),
         "key_id": (await made(api, "AGENT"))["id"],
+    }
+
+
+async def records_of_the_desk(api: Front) -> dict[str, str]:
+    """A custom field that rules nothing, a template, and a view."""
+    name = f"of a desk {uuid4()}"
+    field = {"key": f"k{uuid4().hex}", "label": name, "type": "TEXT", "active": False}
+    return {
+        "field_id": (await api.created("admin", "/api/ticket-fields", field))["id"],
+        "template_id": (await api.created("lead", "/api/ticket-templates", {"name": name, "body": "Hello"}))["id"],
+        "view_id": (await api.created("admin", "/api/views", {"name": name, "filters": {"tag": [name]}}))["id"],
     }
 
 

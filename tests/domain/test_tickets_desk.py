@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from domain.customers import ContactChannel
+from domain.identity import SYSTEM
 from domain.process import Forbidden, Invalid
 from domain.tickets.conversation import REOPENS_BY_MAIL, UnknownFile
 from domain.tickets.greeting import subject_key
@@ -228,7 +229,7 @@ def imported(**fields: object) -> ImportTicket:
 
 @pytest.mark.parametrize("status", Status)
 def test_an_imported_ticket_stands_as_it_stood_and_tells_nobody(status: Status) -> None:
-    decision = after(imported(status=status, assignee_id=SOMEBODY), by=AGENT)
+    decision = after(imported(status=status, assignee_id=SOMEBODY), by=SYSTEM)
     assert decision.state.status is status
     assert decision.state.created_at == START - timedelta(days=400)
     assert decision.final is (status in (Status.CLOSED, Status.CANCELLED))
@@ -237,5 +238,5 @@ def test_an_imported_ticket_stands_as_it_stood_and_tells_nobody(status: Status) 
 
 def test_instants_of_an_imported_ticket_are_in_order() -> None:
     with pytest.raises(Invalid) as refused:
-        after(imported(resolved_at=START - timedelta(days=500), closed_at=START + MINUTE), by=AGENT)
+        after(imported(resolved_at=START - timedelta(days=500), closed_at=START + MINUTE), by=SYSTEM)
     assert {error["pointer"] for error in refused.value.extra["errors"]} == {"/resolvedAt", "/closedAt"}

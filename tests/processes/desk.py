@@ -21,7 +21,7 @@ from api.processes import Processes
 from db.connections import decision_pool
 from db.decisions import Database
 from db.engine import make_engine
-from domain.identity import Actor, Role
+from domain.identity import SYSTEM, Actor, Role
 from domain.ids import workflow_id
 from domain.process import Command
 from domain.protocol import STATE_QUERY, WAKE_SIGNAL, Message, Receipt, Snapshot
@@ -33,6 +33,7 @@ from domain.tickets.model import (
     Assign,
     ChangeTicket,
     CreateTicket,
+    ImportComments,
     ImportTicket,
     Merge,
     Reapply,
@@ -49,6 +50,7 @@ HANDLERS = {
     ChangeTicket: "change",
     AddComment: "comment",
     AdjustClock: "clock",
+    ImportComments: "import_comments",
     Reapply: "reapply",
     ApplyMacro: "macro",
     Merge: "merge",
@@ -185,7 +187,7 @@ class Desk:
             "status": Status.OPEN,
             "created_at": datetime(2020, 1, 1, tzinfo=UTC),
         }
-        message = self.message(ImportTicket.model_validate(given | fields))
+        message = self.message(ImportTicket.model_validate(given | fields)).model_copy(update={"actor": SYSTEM})
         return OneTicket(self, uuid.uuid5(self.tenant_id, message.command_id), message)
 
     async def account(self, monthly_fee: int, tier: str = "PREMIUM") -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,9 +20,17 @@ from api.processes import Processes
 from db.connections import decision_pool
 from db.decisions import Database
 from db.engine import make_engine
-from domain.identity import Actor, Role
+from domain.identity import SYSTEM, Actor, Role
 from domain.protocol import Message
-from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, Status
+from domain.tickets.model import (
+    AddComment,
+    ChangeTicket,
+    CreateTicket,
+    ImportComments,
+    ImportedComment,
+    ImportTicket,
+    Status,
+)
 from runtime.settings import APP_ROLE, PostgresSettings, Settings
 from tests import stack
 from worker import make_worker
@@ -57,6 +66,7 @@ async def test_everything_decided_since_the_backup_comes_back(
             await say(processes, tenant, old, "an answer", actor=CUSTOMER)
             await change(processes, tenant, closed, ChangeTicket(status=Status.RESOLVED, subject="Another subject"))
             await change(processes, tenant, closed, ChangeTicket(status=Status.CLOSED))
+            taken = await take_over(processes, tenant)
             young = await create(
                 processes, tenant, description="x" * 10_000, follow_up_of=closed, opening="Still broken"
             )
@@ -64,11 +74,11 @@ async def test_everything_decided_since_the_backup_comes_back(
         await replace(postgres_superuser, "restore_test", "restore_backup")
         assert await rows(database.owner) != lost
 
-        mended = await tell_again(temporal_env.client, database.owner, [old, closed, young])
+        mended = await tell_again(temporal_env.client, database.owner, [old, closed, young, taken])
 
-        assert mended == 5  # two on the old ticket, two on the closed one, and the young one
+        assert mended == 7  # two on the old ticket, two on the closed one, two of the imported one, and the young one
         assert await rows(database.owner) == lost
-        assert await tell_again(temporal_env.client, database.owner, [old, closed, young]) == 0
+        assert await tell_again(temporal_env.client, database.owner, [old, closed, young, taken]) == 0
         async with running(temporal_env.client, settings) as processes:
             await say(processes, tenant, young, "life goes on")
 
@@ -81,6 +91,21 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Processes
     async with pool, make_worker(client, Database(pool), settings):
         yield Processes(client, engine, settings.task_queue, 8.0, Confirmations(engine))
     await engine.dispose()
+
+
+async def take_over(processes: Processes, tenant: UUID) -> UUID:
+    """A closed ticket of another desk, in two pieces."""
+    at, process_id = datetime(2020, 1, 1, tzinfo=UTC), uuid4()
+    asked = {"external_ref": "csv:1", "customer_email": CUSTOMER.email, "subject": "Old", "description": "Very old."}
+    one, other = (
+        ImportedComment(comment_id=uuid4(), body=f"word{n}", author_name="A", author_role=Role.AGENT, at=at)
+        for n in (1, 2)
+    )
+    first = ImportTicket(**asked, status=Status.CLOSED, created_at=at, comments=(one,), incomplete=True)
+    await processes.create(TICKET, process_id, message(tenant, first, SYSTEM))
+    last = message(tenant, ImportComments(comments=(other,), last=True), SYSTEM)
+    await processes.update(TICKET, process_id, "import_comments", last)
+    return process_id
 
 
 async def create(processes: Processes, tenant: UUID, **fields: Any) -> UUID:

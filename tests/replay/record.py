@@ -7,16 +7,21 @@ import time
 import uuid
 from collections.abc import Awaitable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from api.errors import Refused
+from domain.identity import SYSTEM, Role
 from domain.tickets.model import (
     Absorb,
     AddComment,
     ApplyMacro,
     Assign,
     ChangeTicket,
+    ImportComments,
+    ImportedComment,
     Link,
     LinkKind,
     Merge,
@@ -113,6 +118,18 @@ async def imported(desk: Desk) -> OneTicket:
     return ticket
 
 
+async def piecemeal(desk: Desk) -> OneTicket:
+    """Closed on another desk, and taken over in two pieces."""
+    said = {"body": "…", "author_name": "Alex", "author_role": Role.AGENT}
+    at = datetime(2020, 1, 2, tzinfo=UTC)
+    pieces = [ImportedComment(comment_id=UUID(int=n), at=at, **said) for n in (1, 2)]
+    ticket = desk.taken_over(status=Status.CLOSED, comments=tuple(pieces[:1]), incomplete=True)
+    await ticket.deliver_creation()
+    rest = desk.message(ImportComments(comments=tuple(pieces[1:]), last=True))
+    await ticket.deliver(rest.model_copy(update={"actor": SYSTEM}))
+    return ticket
+
+
 async def refused(asked: Awaitable[object]) -> None:
     """Ask for what there is not."""
     with suppress(Refused):
@@ -120,7 +137,8 @@ async def refused(asked: Awaitable[object]) -> None:
 
 
 LIVES: Final = {
-    life.__name__: life for life in (young, midlife, closed, long, revived, unborn, merged, absorbing, imported)
+    life.__name__: life
+    for life in (young, midlife, closed, long, revived, unborn, merged, absorbing, imported, piecemeal)
 }
 
 

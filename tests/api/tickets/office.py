@@ -107,6 +107,19 @@ class Office:
         async with await psycopg.AsyncConnection.connect(self.servers.owner.conninfo()) as connection:
             return await (await connection.execute(query, values)).fetchall()
 
+    async def execute(self, statement: str, *values: Any) -> None:
+        """What only the owner of the database can do."""
+        async with await psycopg.AsyncConnection.connect(self.servers.owner.conninfo()) as connection:
+            await connection.execute(statement.encode(), values)
+
+    async def planned(self, query: str) -> str:
+        """How the application's role would run a query in a large table."""
+        async with await psycopg.AsyncConnection.connect(self.servers.app.conninfo()) as connection:
+            await connection.execute("select set_config('summit.tenant', %s, true)", (str(self.front.seed.tenant_id),))
+            await connection.execute("set local enable_seqscan = off")
+            rows = await (await connection.execute(f"explain {query}".encode())).fetchall()
+        return "\n".join(line for (line,) in rows)
+
 
 def path(ticket: Mapping[str, Any]) -> str:
     """Where a ticket is."""

@@ -107,6 +107,28 @@ async def test_many_at_once_never_give_anybody_more_than_they_have_room_for(offi
     await office.call("lead", "DELETE", f"/api/routing-rules/{both.rule['id']}")
 
 
+async def test_of_two_hundred_tickets_forty_are_given_to_two_agents_and_the_rest_drains_in_order(
+    office: Office,
+) -> None:
+    both = await crew(office)
+    gate = asyncio.Semaphore(12)
+
+    async def opened(number: int) -> dict[str, Any]:
+        async with gate:
+            return await office.opened(tags=[both.tag], subject=f"T{number:03}")
+
+    made = await asyncio.gather(*map(opened, range(200)))
+    await both.settled(160)
+    assert sorted((await both.loads()).values()) == [20, 20]
+    line = await both.waiting()
+    given = [ticket for ticket in made if ticket["subject"] not in line]
+    await asyncio.gather(*(office.patched(ticket, status="RESOLVED") for ticket in given[:25]))
+    await both.settled(135)
+    assert await both.waiting() == line[25:]
+    assert sorted((await both.loads()).values()) == [20, 20]
+    await office.call("lead", "DELETE", f"/api/routing-rules/{both.rule['id']}")
+
+
 async def test_who_comes_back_or_gets_more_room_takes_the_oldest(office: Office) -> None:
     lone = await crew(office, agents=1, capacity=1)
     [agent] = lone.agents

@@ -1,0 +1,134 @@
+"""What the words of a Zendesk ticket mean here: status, priority, channel, texts, custom fields."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import nh3
+
+from cli.imports.model import storable
+from domain.customers import ContactChannel
+from domain.tickets.model import MOST_COPIES, Priority, Status
+
+STATUS: Final[Mapping[str, Status]] = {
+    "new": Status.NEW,
+    "open": Status.OPEN,
+    "pending": Status.PENDING_CUSTOMER,
+    "hold": Status.PENDING_INTERNAL,
+    "solved": Status.RESOLVED,
+    "closed": Status.CLOSED,
+}
+PRIORITY: Final[Mapping[str, Priority]] = {
+    "low": Priority.LOW,
+    "normal": Priority.MEDIUM,
+    "high": Priority.HIGH,
+    "urgent": Priority.URGENT,
+}
+CHANNEL: Final[Mapping[str, ContactChannel]] = {
+    **dict.fromkeys(("email", "mail"), ContactChannel.EMAIL),
+    **dict.fromkeys(("web", "web_form", "web_widget", "mobile", "mobile_sdk", "help_center"), ContactChannel.PORTAL),
+    **dict.fromkeys(
+        ("chat", "chat_transcript", "messaging", "native_messaging", "sms", "whatsapp", "facebook", "twitter"),
+        ContactChannel.CHAT,
+    ),
+    **dict.fromkeys(("phone", "voice", "voicemail"), ContactChannel.PHONE),
+}
+"""Everything else came through an API."""
+
+RATED: Final = frozenset({"good", "bad"})
+MERGED_INTO: Final = re.compile(r"merged into (?:request|ticket) #(\d+)", re.IGNORECASE)
+MERGED_TAG: Final = "closed_by_merge"
+
+LONGEST_TAG, MOST_TAGS = 64, 50
+LONGEST_KEY: Final = 40
+"""A field's name here begins with a letter and has letters, digits and underscores (domain/tickets/fields.py)."""
+
+
+def channel(raw: Mapping[str, Any]) -> ContactChannel:
+    """How the ticket came."""
+    via = raw.get("via")
+    named = via.get("channel") if isinstance(via, Mapping) else via
+    key = str(named or "").strip().lower().replace(" ", "_")
+    return CHANNEL.get(key, ContactChannel.API)
+
+
+def plain(comment: Mapping[str, Any]) -> str:
+    """A comment's text; of one that is only HTML what it says."""
+    for name in ("plain_body", "body"):
+        text = comment.get(name)
+        if isinstance(text, str) and text.strip():
+            return str(storable(text)).replace("&nbsp;", " ").strip("\n")
+    marked = comment.get("html_body")
+    return nh3.clean(marked, tags=set()).strip() if isinstance(marked, str) else ""
+
+
+def attached(comment: Mapping[str, Any]) -> str:
+    """The names of a comment's files, as a line to put under its text: the export has no more of them."""
+    files = [each for each in comment.get("attachments") or () if isinstance(each, Mapping)]
+    names = [f"{each.get('file_name') or 'file'} ({each.get('size', '?')} bytes)" for each in files]
+    return f"[Attachments in Zendesk: {', '.join(names)}]" if names else ""
+
+
+def with_files(text: str, comment: Mapping[str, Any]) -> str:
+    """What somebody said, with the names of the files that came with it."""
+    return "\n\n".join(part for part in (text, attached(comment)) if part.strip()) or "(no text)"
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two texts differ in nothing but white space."""
+    return one.split() == other.split()
+
+
+def slugs(ticket_fields: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The name under which each custom field is kept: its title as a word, with the id where two have the same title."""
+    found: dict[str, str] = {}
+    for each in ticket_fields:
+        title, key = str(each.get("title") or ""), str(each.get("id"))
+        slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).lstrip("_0123456789").rstrip("_")[:LONGEST_KEY]
+        if not slug:
+            continue
+        found[key] = f"{slug[: LONGEST_KEY - len(key) - 1]}_{key}" if slug in found.values() else slug
+    return found
+
+
+def custom(raw: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The custom fields that have a value."""
+    given = raw.get("custom_fields") or raw.get("fields") or ()
+    pairs = [(str(each.get("id")), each.get("value")) for each in given if isinstance(each, Mapping)]
+    return {names.get(key, f"zendesk_{key}"): value for key, value in pairs if value not in (None, "", [])}
+
+
+def extras(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What has no place of its own here, kept among the fields."""
+    rating = raw.get("satisfaction_rating")
+    rating = rating if isinstance(rating, Mapping) else {}
+    found = {"due_at": raw.get("due_at"), "external_id": raw.get("external_id")}
+    if rating.get("score") in RATED:
+        found |= {"satisfaction": rating["score"], "satisfaction_comment": rating.get("comment")}
+    return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def tags(raw: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The tags that a ticket can have here, and those that are too long or too many."""
+    given = [" ".join(str(each).split()) for each in raw.get("tags") or () if str(each).strip()]
+    fit = [each for each in dict.fromkeys(given) if len(each) <= LONGEST_TAG][:MOST_TAGS]
+    return fit, [each for each in given if each not in fit]
+
+
+def copies(addresses: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The addresses that can be copied in here, and those that are too many."""
+    found = list(dict.fromkeys(each.lower() for each in addresses))
+    return found[:MOST_COPIES], found[MOST_COPIES:]
+
+
+def related(raw: Mapping[str, Any], said: Iterable[str]) -> list[str]:
+    """The tickets with which this one hangs together: its problem, what it follows up and what follows it up, what took it in."""
+    via = raw.get("via")
+    source = via.get("source") if isinstance(via, Mapping) else None
+    origin = source.get("from") if isinstance(source, Mapping) and source.get("rel") == "follow_up" else None
+    found = [raw.get("problem_id"), *(raw.get("followup_ids") or ())]
+    found += [origin.get("ticket_id")] if isinstance(origin, Mapping) else []
+    if MERGED_TAG in (raw.get("tags") or ()):
+        found += [match for text in said for match in MERGED_INTO.findall(text)]
+    own = str(raw.get("id"))
+    return [key for key in dict.fromkeys(str(each) for each in found if each) if key != own]
