@@ -111,7 +111,7 @@ async def test_the_limit_is_announced_and_held(post: PostOffice) -> None:
             return client.says(b".")
 
     assert (await asyncio.to_thread(send)).startswith("552")
-    assert await post.rows("select from inbound_mails where author = %(who)s", who=sender) == []
+    assert await post.rows("select id from inbound_mails where author = %(who)s", who=sender) == []
 
 
 async def test_a_line_without_an_end_takes_no_memory(post: PostOffice) -> None:
@@ -193,7 +193,7 @@ async def test_what_is_broken_off_is_no_mail_and_keeps_nobody_waiting(post: Post
     for each in slow:
         each.close()
     await asyncio.sleep(0.2)
-    assert await post.rows("select from inbound_mails where author = %(who)s", who=sender) == []
+    assert await post.rows("select id from inbound_mails where author = %(who)s", who=sender) == []
 
 
 async def test_who_says_nothing_is_hung_up_on(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
