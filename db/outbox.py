@@ -88,8 +88,6 @@ where (id = :id or digest_id = :id) and delivered_at is null and dead_at is null
 """)
 )
 
-MAIL_KEY: Final = Statement(text("select mail_key from tenants where id = :tenant"))
-
 GATHER: Final = Statement(
     text("""
 with gathered as (

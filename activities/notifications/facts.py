@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.identity import Role
 from domain.notifications.preferences import Preferences, read_preferences
 from domain.notifications.recipients import Kind, Recipient
+from domain.ratings import SCORES
 from notify.channel import Undeliverable
 
 
@@ -82,6 +83,15 @@ def person_of(found: Mapping[str, Any]) -> Person:
         found["role"] != Role.CUSTOMER,
         read_preferences(found["preferences"]),
     )
+
+
+def survey_links(sites: Sites, token: str) -> list[tuple[str, str]]:
+    """One link for each answer, the best first. The token stands behind the hash, and none of them rates by being followed."""
+    page = f"{sites.portal or sites.api}/rate"
+    return [(WORDS[score], f"{page}?score={score}#{token}") for score in reversed(SCORES)]
+
+
+WORDS: Final[Mapping[int, str]] = {5: "Very good", 4: "Good", 3: "Fair", 2: "Poor", 1: "Very poor"}
 
 
 def links(found: Mapping[str, Any], payload: Mapping[str, Any], sites: Sites) -> dict[str, Any]:

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from activities.notifications.facts import About
-from activities.notifications.phrasing import Wordings, phrased, subject_line, values_of
+from activities.notifications.facts import About, Sites, survey_links
+from activities.notifications.phrasing import Wordings, values_of
 from db.outbox import Pool, once
 from db.suppressions import REFUSED
 from domain.mail.addresses import bounce_address, reply_address
 from domain.mail.threads import references, root, topic
-from domain.notifications.wording import Block
+from domain.notifications.wording import Block, Choices
 from domain.notifications.wordings import wording_of
+from domain.ratings import survey_token
 from notify.channel import Channel, File, Mail, NoSuchAddress, TooLargeForServer, Undeliverable, Undelivered
+from notify.letters import phrased, subject_line
 from notify.templates import Rendered, render
 from runtime.blobs import Blobs, Missing
 
@@ -23,6 +25,7 @@ PATIENCE: Final = 5
 """From this attempt on, some ten minutes after the first, what was written goes without a file that cannot be read."""
 
 ACKNOWLEDGES: Final = "ticket_received"
+SURVEYED: Final = "ticket_resolved"
 
 Item = Mapping[str, Any]
 
@@ -35,6 +38,7 @@ class Mailing:
     carrier: Channel[Mail]
     wordings: Wordings
     blobs: Blobs
+    sites: Sites
     mail_from: str
 
     async def send(self, item: Item, to: str, about: About, facts: Mapping[str, Any]) -> int | None:
@@ -88,7 +92,15 @@ class Mailing:
         wordings = await self.wordings.of(item["tenant_id"], found["wordings"])
         subject = subject_line(wordings[name], values, theirs)
         where = facts["link"] or about.files_call
-        return phrased(name, wordings, values, subject, unattached(beside, where)), subject
+        return phrased(name, wordings, values, subject, unattached(beside, where), self._survey(name, item)), subject
+
+    def _survey(self, name: str, item: Item) -> Choices:
+        """The links of the mail that asks how we did; where time alone has resolved the ticket, there is nothing to ask."""
+        ticket, resolution = item["facts"]["ticket_id"], item["payload"].get("resolution")
+        if name != SURVEYED or resolution is None:
+            return ()
+        token = survey_token(bytes(item["facts"]["mail_key"]), item["tenant_id"], ticket, resolution)
+        return tuple(survey_links(self.sites, token))
 
     def addressed(
         self, item: Item, to: str, about: About, written: Rendered, conversation: str | None, files: tuple[File, ...]

@@ -63,7 +63,7 @@ def make_dispatcher(
     slack = Slack(caller)
     sites = Sites(settings.public_url, settings.portal_url)
     mail = mail_carrier(settings)
-    mailing = Mailing(pool, mail, Wordings(pool), FolderBlobs(Path(settings.files_dir)), settings.mail_from)
+    mailing = Mailing(pool, mail, Wordings(pool), FolderBlobs(Path(settings.files_dir)), sites, settings.mail_from)
     courier = Courier(pool, mailing, slack, sites)
 
     ledger = OutboxLedger(pool, Noting(partial(deliver, pool)))

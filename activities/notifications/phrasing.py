@@ -1,6 +1,6 @@
 """How each tenant words its mails to customers: kept in this process until the tenant's revision moves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -9,16 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from db.mail_templates import WORDINGS
 from db.outbox import Pool, as_tenant, rows
-from domain.mail.threads import topic
-from domain.notifications.headlines import LONGEST
-from domain.notifications.wording import Block, Wording, fill, fill_line
-from domain.notifications.wordings import FOOTER, KINDS
-from notify.channel import Undeliverable
-from notify.templates import Rendered, letter
+from domain.notifications.wording import Wording
+from domain.notifications.wordings import DEFAULTS, merged
 
 MOST_TENANTS: Final = 1_000
 
-UNREAD: Final = Block("say", "Answers to this mail are not read.")
 UTC_NAME: Final = "UTC"
 
 
@@ -41,44 +36,6 @@ class Wordings:
                 self.known.clear()
             found = self.known[tenant_id] = revision, merged(own)
         return found[1]
-
-
-DEFAULTS: Final[Mapping[str, Wording]] = {name: kind.default for name, kind in KINDS.items()}
-
-
-def merged(own: Sequence[Mapping[str, Any]]) -> Mapping[str, Wording]:
-    """Ours, with what a tenant words itself in their place; wordings of another release are nothing to us."""
-    changed = {
-        row["name"]: Wording(
-            DEFAULTS[row["name"]].subject if row["subject"] is None else row["subject"],
-            DEFAULTS[row["name"]].text if row["text"] is None else row["text"],
-        )
-        for row in own
-        if row["name"] in DEFAULTS
-    }
-    return {**DEFAULTS, **changed}
-
-
-def phrased(
-    name: str, wordings: Mapping[str, Wording], values: Mapping[str, str], subject: str, unattached: Sequence[Block]
-) -> Rendered:
-    """The mail of a wording; `subject` stands for {{ subject }} in its subject. Raises Undeliverable where it would say nothing."""
-    wording = wordings[name]
-    missing = [each for each in ("number", "subject", *KINDS[name].needed) if not values.get(each)]
-    if missing:
-        raise Undeliverable(f"The template {name!r} cannot be filled ({', '.join(missing)}).")
-    blocks = [*fill(wording.text, values), *unattached, *([] if values.get("mailbox") else [UNREAD])]
-    footer = "\n".join(block.text for block in fill(wordings[FOOTER].text, values))
-    return letter(subject, blocks, footer or values["desk"])
-
-
-def subject_line(wording: Wording, values: Mapping[str, str], theirs: str | None) -> str:
-    """`Re: [SUP-7] Their subject`: the same in every mail about a ticket, but for what programs put before it, and `Re:` only where
-    we answer. Programs that go by the subject drop both and find the conversation of the customer's own mail."""
-    base = topic(theirs or "") or values.get("subject", "")
-    line = " ".join(fill_line(wording.subject, {**values, "subject": base}).split())
-    shown = f"{'Re: ' if theirs is not None else ''}[{values.get('number')}] {line}"
-    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
 
 
 def values_of(

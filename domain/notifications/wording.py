@@ -1,7 +1,8 @@
 """The language in which mails to customers are worded: plain text with `{{ names }}`, and nothing that could be run.
 
 A line that names something which this mail does not know is left out; so a wording needs no conditions. A line that is a label,
-a colon and an address of the web becomes a link under that label.
+a colon and an address of the web becomes a link under that label; one that ends with `{{ survey }}` becomes a question with its
+answers to choose from.
 """
 
 import re
@@ -11,11 +12,17 @@ from functools import lru_cache
 from typing import Final, Literal
 
 NAMED: Final = re.compile(r"\{\{[ \t]*([A-Za-z]{1,40})[ \t]*\}\}")
+ASKING: Final = re.compile(r"(?P<label>.{1,200}?)[ \t]*\{\{[ \t]*(?P<name>survey)[ \t]*\}\}[ \t]*")
 FOREIGN: Final = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}")
 LABELLED: Final = re.compile(r"(?P<label>.{1,100}?):[ \t]*(?P<url>\{\{[ \t]*link[ \t]*\}\}|https?://[^\s{}]+)[ \t]*")
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
-Kind = Literal["say", "words", "open"]
+CHOICES: Final = "survey"
+"""The name that stands for links to choose from."""
+
+Kind = Literal["say", "words", "open", "choose"]
+Choices = tuple[tuple[str, str], ...]
+"""Labels and where they lead."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +35,12 @@ class Wording:
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a mail: something said, the words of a person as they wrote them, or a link."""
+    """A part of a mail: something said, the words of a person as they wrote them, a link, or a question with its answers."""
 
     kind: Kind
     text: str
     url: str = ""
+    choices: Choices = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,10 @@ def faults(
     for name in needed:
         if name not in names:
             yield Fault("missing", f"must say {{{{ {name} }}}}")
+    if CHOICES in names and any(
+        f"{{{{{CHOICES}" in line.replace(" ", "") and not ASKING.fullmatch(line) for line in text.split("\n")
+    ):
+        yield Fault("placement", f"{{{{ {CHOICES} }}}} must stand at the end of a line that asks something")
     for left in dict.fromkeys(FOREIGN.findall(NAMED.sub("", text))):
         yield Fault("syntax", f"{left} means nothing; only names such as {{{{ number }}}} are filled in")
     if CONTROL.search(text) or (one_line and "\n" in text):
@@ -68,10 +80,11 @@ Piece = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class Line:
-    """A line taken apart. `url` makes it a link; that is judged before anything is filled in, so no customer can make one."""
+    """A line taken apart. What makes it a link or a question is judged before anything is filled in, so no customer can."""
 
     pieces: tuple[Piece, ...]
     url: tuple[Piece, ...] | None = None
+    asks: bool = False
 
     @property
     def verbatim(self) -> str | None:
@@ -90,13 +103,18 @@ def paragraphs(text: str) -> tuple[tuple[Line, ...], ...]:
     made: list[list[Line]] = [[]]
     for line in text.replace("\r\n", "\n").split("\n"):
         if line.strip():
-            labelled = LABELLED.fullmatch(line)
-            made[-1].append(
-                Line(_pieces(labelled["label"].strip()), _pieces(labelled["url"])) if labelled else Line(_pieces(line))
-            )
+            made[-1].append(_line(line))
         elif made[-1]:
             made.append([])
     return tuple(tuple(paragraph) for paragraph in made if paragraph)
+
+
+def _line(text: str) -> Line:
+    if found := ASKING.fullmatch(text):
+        return Line(_pieces(found["label"].strip()), asks=True)
+    if found := LABELLED.fullmatch(text):
+        return Line(_pieces(found["label"].strip()), _pieces(found["url"]))
+    return Line(_pieces(text))
 
 
 def _pieces(text: str) -> tuple[Piece, ...]:
@@ -108,7 +126,7 @@ def _pieces(text: str) -> tuple[Piece, ...]:
     return (*pieces, (text[at:], None))
 
 
-def fill(text: str, values: Mapping[str, str]) -> list[Block]:
+def fill(text: str, values: Mapping[str, str], choices: Choices = ()) -> list[Block]:
     """The wording with what is known put in, once: what is put in is never looked at again."""
     blocks: list[Block] = []
     for paragraph in paragraphs(text):
@@ -116,16 +134,22 @@ def fill(text: str, values: Mapping[str, str]) -> list[Block]:
         for line in paragraph:
             filled = _filled(line.pieces, values)
             url = "" if line.url is None else _filled(line.url, values)
-            if filled is None or url is None:
+            if filled is None or url is None or (line.asks and not choices):
                 continue
-            if not url and line.verbatim is None:
+            if not url and not line.asks and line.verbatim is None:
                 said.append(filled.rstrip())
                 continue
             blocks += _said(said)
             said = []
-            blocks.append(Block("open", filled, url) if url else Block("words", filled.strip("\n")))
+            blocks.append(_apart(line, filled, url, choices))
         blocks += _said(said)
     return blocks
+
+
+def _apart(line: Line, filled: str, url: str, choices: Choices) -> Block:
+    if line.asks:
+        return Block("choose", filled, choices=choices)
+    return Block("open", filled, url) if url else Block("words", filled.strip("\n"))
 
 
 def fill_line(text: str, values: Mapping[str, str]) -> str:

@@ -1,10 +1,10 @@
 """The mails to customers that a tenant can word itself: what each may say, and how it reads unless the tenant says otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.notifications.wording import Wording
+from domain.notifications.wording import Fault, Wording, faults
 
 FOOTER: Final = "footer"
 """What stands under every mail to a customer; it has no subject."""
@@ -76,7 +76,11 @@ See the whole conversation: {{ link }}""",
 {{ subject }}
 
 If something is still not right, tell us, and we take it up again."""
-        + ANSWER,
+        + ANSWER
+        + """
+
+How did we do? {{ survey }}""",
+        survey="links by which the customer says how it went, at the end of a line that asks",
     ),
     "ticket_resolved_unanswered": _about_a_request(
         "A request was resolved because the customer did not answer.",
@@ -123,7 +127,34 @@ What you answer here reaches us there as well."""
 }
 """Every mail that can be worded; one that is not in this list is for the staff, or about a sign-in."""
 
+DEFAULTS: Final[Mapping[str, Wording]] = {name: kind.default for name, kind in KINDS.items()}
+
+
+def merged(own: Iterable[Mapping[str, Any]]) -> Mapping[str, Wording]:
+    """Ours, with what a tenant words itself in their place; wordings of another release are nothing to us."""
+    changed = {
+        row["name"]: Wording(
+            DEFAULTS[row["name"]].subject if row["subject"] is None else row["subject"],
+            DEFAULTS[row["name"]].text if row["text"] is None else row["text"],
+        )
+        for row in own
+        if row["name"] in DEFAULTS
+    }
+    return {**DEFAULTS, **changed}
+
+
 UNANSWERED: Final = "ticket_resolved_unanswered"
+
+
+def wrong(name: str, subject: str | None, text: str | None) -> Iterator[tuple[str, Fault]]:
+    """Everything that is wrong with a wording of a mail, each with the field where it is."""
+    kind = KINDS[name]
+    if subject is not None and name == FOOTER:
+        yield "subject", Fault("subject", "a footer has none")
+    elif subject is not None:
+        yield from (("subject", fault) for fault in faults(subject, ON_ONE_LINE, one_line=True))
+    if text is not None:
+        yield from (("text", fault) for fault in faults(text, kind.names, sorted(kind.needed)))
 
 
 def wording_of(template: str, payload: Mapping[str, Any]) -> str | None:
@@ -146,3 +177,8 @@ SAMPLE: Final[Mapping[str, str]] = {
     "targetNumber": "SUP-1041",
 }
 """What a preview shows."""
+
+SAMPLE_CHOICES: Final = tuple(
+    (label, f"https://help.acme.example/rate?score={score}#sample")
+    for score, label in ((5, "Very good"), (4, "Good"), (3, "Fair"), (2, "Poor"), (1, "Very poor"))
+)

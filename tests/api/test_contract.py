@@ -125,7 +125,11 @@ class Contract:
         if "{notification_id}" in path or "{webhook_id}" in path:
             told = await posted(self.api, "customer" if path.endswith("/read") else "admin")
             return {name: value for name, value in told.items() if f"{{{name}}}" in path}
+        if "{address}" in path:
+            suppressed = {"address": f"{uuid.uuid4().hex}@shop.example"}
+            return {"address": (await self.api.created("admin", "/api/mail/suppressions", suppressed))["address"]}
         known = {
+            "template_name": "ticket_received",
             "account_id": str(self.api.seed.accounts[Tier.ENTERPRISE]),
             "team_id": str(self.api.seed.teams["Engineering"]),
         }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.demo import DemoSeed
+from domain.customers import Tier
 from tests.api.exempt import LONG_AGO, Rows
 
 COMMENT = """
@@ -185,3 +186,49 @@ async def test_a_token_leads_to_its_holder_until_it_is_used_or_has_expired(rows:
     query = "select tenant_id, user_id from token_holder(%s)"
     assert rows.seen(query, "good") == [(rows.mine, seed.users["agent"])]
     assert rows.seen(query, "used") == rows.seen(query, "old") == rows.seen(query, "") == []
+
+
+MAIL_FACTS = """
+select mailbox, suppressed, answers, topic, known, files is not null, by_hand, time_zone
+from notification_facts(%s, '{}', now() - interval '1 min')
+"""
+MAILBOX = "insert into mailboxes (tenant_id, address, name, is_default) values (%s, %s, 'M', true)"
+SUPPRESSED = "insert into mail_suppressions (tenant_id, address, reason) values (%s, 'c@shop.example', 'gone')"
+THREAD = (
+    "insert into mail_threads (tenant_id, ticket_id, message_id, address, subject, at) values (%s, %s, %s, %s, %s, %s)"
+)
+FILE = """
+with file as (
+    insert into attachments (tenant_id, ticket_id, file_name, content_type, size, sha256)
+    values (%(tenant)s, %(ticket)s, 'a', 'text/plain', 1, repeat('0', 64)) returning id
+)
+insert into ticket_attachments (tenant_id, attachment_id, ticket_id, comment_id)
+select %(tenant)s, id, %(ticket)s, %(comment)s from file
+"""
+
+
+async def test_what_a_mail_needs_is_read_in_its_own_tenant_only(rows: Rows, seed: DemoSeed) -> None:
+    ticket, comment = rows.ticket(), uuid.uuid4()
+    rows.connection.execute(COMMENT, (comment, rows.mine, ticket))
+    rows.connection.execute("update ticket_comments set author_id = %s where id = %s", (seed.users["agent"], comment))
+    rows.connection.execute(
+        "update support_tickets set account_id = %s where id = %s", (seed.accounts[Tier.BASIC], ticket)
+    )
+    rows.connection.execute("update mailboxes set active = false, is_default = false")
+    rows.connection.execute(MAILBOX, (rows.mine, f"{uuid.uuid4()}@mine.example"))
+    [(mailbox,)] = rows.connection.execute("select address from mailboxes where is_default").fetchall()
+    rows.connection.execute(SUPPRESSED, (rows.mine,))
+    for number, address in enumerate(("c@shop.example", "c@shop.example", "d@shop.example")):
+        rows.connection.execute(THREAD, (rows.mine, ticket, f"m{number}", address, f"S{number}", LONG_AGO))
+    rows.connection.execute("update mail_threads set at = at + interval '1 h' where message_id = 'm1'")
+    rows.connection.execute(FILE, {"tenant": rows.mine, "ticket": ticket, "comment": comment})
+    told = {"recipient": "C@Shop.example", "process": ticket, "template": "ticket_reply"}
+    told |= {"payload": f'{{"commentId": "{comment}"}}'}
+    own, other = rows.notice(**told, channel="EMAIL"), rows.notice(rows.others, **told, channel="EMAIL")
+    [found] = rows.seen(MAIL_FACTS, [own])
+    assert found[:4] == (mailbox, "gone", "m1", "S1")
+    assert sorted(found[4]) == ["m0", "m1", "m2"]
+    assert found[5:] == (True, True, "America/New_York")
+    assert rows.seen(MAIL_FACTS, [other]) == [(None, None, None, None, None, False, False, None)]
+    chat = rows.notice(**told)
+    assert rows.seen(MAIL_FACTS, [chat])[0][:6] == (None, None, None, None, None, False)

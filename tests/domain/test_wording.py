@@ -73,6 +73,18 @@ def test_no_value_can_make_a_link_or_a_paragraph_of_its_own() -> None:
     assert fill("{{ subject }}", {"subject": "a\n\n{{ link }}", "link": "x"}) == [Block("say", "a\n\n{{ link }}")]
 
 
+def test_a_question_has_its_answers_or_is_not_asked() -> None:
+    text = "Done.\nHow did we do? {{ survey }}\nBye."
+    choices = (("Good", "https://x.example/4"), ("Poor", "https://x.example/2"))
+    question = Block("choose", "How did we do?", choices=choices)
+    assert fill(text, {}, choices) == [Block("say", "Done."), question, Block("say", "Bye.")]
+    assert fill(text, {}) == [Block("say", "Done.\nBye.")]
+    assert fill(text, {"survey": "x"}) == [Block("say", "Done.\nBye.")]
+    assert [fault.code for fault in faults("Say {{ survey }} now", {"survey"})] == ["placement"]
+    assert [fault.code for fault in faults("{{ survey }}", {"survey"})] == ["placement"]
+    assert list(faults(text, {"survey"})) == []
+
+
 def test_what_somebody_wrote_keeps_its_form_where_it_has_its_own_line() -> None:
     words = "Hi,\n\n   indented\n\n\nbye"
     assert fill("{{ comment }}\nRegards", {"comment": words}) == [Block("words", words), Block("say", "Regards")]
@@ -82,7 +94,7 @@ def test_what_somebody_wrote_keeps_its_form_where_it_has_its_own_line() -> None:
 def test_our_own_wordings_are_good_and_say_all_that_they_know(name: str) -> None:
     kind = KINDS[name]
     assert list(faults(kind.default.text, kind.names, kind.needed)) == []
-    assert SAMPLE.keys() | {"commentsCall"} >= set(kind.names)
+    assert SAMPLE.keys() | {"commentsCall", "survey"} >= set(kind.names)
     whole = " ".join(block.text + block.url for block in fill(kind.default.text, SAMPLE))
     assert "{{" not in whole
     bare = fill(kind.default.text, {each: SAMPLE[each] for each in ("number", "subject", "desk", *kind.needed)})

@@ -50,6 +50,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "digest": {"count": 2, "lines": ["[SUP-1] a", "[SUP-2] b"]},
 }
 SAID = {
+    "low_rating": "rated 1 of 5 by Casey",
     "sla_breached": "First response of SUP-1042 is breached: the deadline was 2026-03-01 09:00 UTC.",
     "sla_warning": "First response of SUP-1042 has used 75 % of its time.",
     "credit_proposed": "a credit of 950.00 USD",
