@@ -55,7 +55,13 @@ def read_about(item: Mapping[str, Any], recipient: Recipient, sites: Sites) -> A
         raise Undeliverable("The comment is for the staff only.")
     known = {name: value for name, value in found.items() if name in SHOWN and value is not None}
     return About(
-        facts={**UNSAID, **payload, **known, **links(found, payload, sites)},
+        facts={
+            **UNSAID,
+            **payload,
+            **known,
+            **links(found, payload, sites),
+            "answerable": found["mailbox"] is not None,
+        },
         person=person,
         ticket_id=found["ticket_id"],
         tenant=found["tenant"],
@@ -66,7 +72,7 @@ def read_about(item: Mapping[str, Any], recipient: Recipient, sites: Sites) -> A
 INSTANTS: Final = {"deadlineAt": "deadline"}
 """Instants in payloads, and the names under which templates find them as people read them."""
 
-UNSAID: Final = {"automatic": False, "cause": None, "times": 1}
+UNSAID: Final = {"automatic": False, "cause": None, "times": 1, "answerable": False}
 """What payloads say only where it matters."""
 
 SHOWN = frozenset({"tenant", "number", "subject", "status", "severity", "priority", "comment", "author", "name"})

@@ -22,8 +22,8 @@ async def test_d19_what_a_machine_sends_unasked_opens_nothing_and_is_acknowledge
     sender = fresh()
     row = await post.parked(letter("News!", sender=sender, **headers))
     assert (row["reason"], row["ticket_id"]) == ("AUTOMATIC", None)
-    assert await post.rows("select from support_tickets where customer_email = %(who)s", who=sender) == []
-    assert await post.rows("select from notifications where recipient = %(who)s", who=sender) == []
+    assert await post.rows("select id from support_tickets where customer_email = %(who)s", who=sender) == []
+    assert await post.rows("select id from notifications where recipient = %(who)s", who=sender) == []
 
 
 async def test_d19_a_notice_of_absence_is_on_its_ticket_and_moves_nothing(post: PostOffice) -> None:

@@ -23,6 +23,7 @@ COMMON = {
     "inbox_link": "https://x.example/inbox",
     "comments_call": "https://api.example/api/tickets/1/comments",
     "times": 1,
+    "answerable": True,
 }
 CLOCK = {"clock": "FIRST_RESPONSE", "cycle": 1, "deadline": f"{datetime(2026, 3, 1, 9, tzinfo=UTC):%Y-%m-%d %H:%M %Z}"}
 COMMENT = {"author": "Alex", "comment": "one\ntwo"}
@@ -93,6 +94,16 @@ def test_without_a_portal_there_is_no_link_to_it(template: str) -> None:
 def test_whoever_has_no_browser_is_told_of_the_call(template: str) -> None:
     made = render(template, {**COMMON, **PASSWORD})
     assert 'POST https://api.example/api/auth/password with {"token": "…", "password": "…"}' in made.text
+
+
+@pytest.mark.parametrize("template", ["customer_replied", "ticket_assigned", "mentioned", "ticket_watched"])
+def test_the_staff_are_told_where_an_answer_by_mail_goes(template: str) -> None:
+    told, not_told = (
+        render(template, {**TICKET, **COMMON, **FACTS[template], "answerable": answerable}).text
+        for answerable in (True, False)
+    )
+    assert "goes to the customer; begin it with a line #internal" in told
+    assert "#internal" not in not_told
 
 
 @pytest.mark.parametrize("template", ["escalated", "page", "sla_warning", "sla_breached"])
