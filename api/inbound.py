@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.dependencies import Agent, App, IdempotencyKey, Lead, PageQuery, Session
 from api.downloads import POLICY
 from api.errors import refusals
-from api.mail.receiving import Destination, clean
+from api.mail.receiving import Destination, clean, read
 from api.paging import Page
 from api.records import Once, Repeatable, claimed, fingerprint, key_of
 from api.responses import reply
@@ -22,7 +22,6 @@ from db.engine import tenant_transaction
 from db.mailboxes import default_mailbox, mailboxes_of
 from domain.mail.addresses import split_address
 from domain.mail.headers import Headers, read_headers
-from domain.mail.message import read_mail
 from domain.mail.people import people
 from domain.mail.plans import Reason
 from domain.process import Conflict, Invalid, KeyReused, NotFound
@@ -116,7 +115,7 @@ async def get_mail(mail_id: MailId, lead: Lead, session: Session) -> Response:
     """One mail with what it says."""
     row = existing(await inbound.find_mail(session, mail_id))
     found = existing(await inbound.find_raw(session, mail_id))
-    mail = read_mail(found["raw"], found["envelope_sender"])
+    mail = await read(found["raw"], found["envelope_sender"])
     view = MailContentView(
         **shown(row).model_dump(),
         to=[each.address for each in mail.to],

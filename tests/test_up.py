@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from runtime.embedded.files import read_json
 from runtime.embedded.processes import leftovers, postgres_processes, until
+from tests.chaos import mail
 from tests.stack import ROOT, start_stack, stop_stack
 
 pytestmark = pytest.mark.stack
@@ -145,6 +146,36 @@ async def test_a_killed_process_is_replaced_and_the_stack_works_again(installati
     os.kill(before, signal.SIGKILL)
     await until(lambda: _changed(installation, name, before), seconds=30)
     await until(installation.works, seconds=60, every=0.3)
+
+
+async def test_mail_to_the_printed_address_becomes_a_ticket(installation: Installation) -> None:
+    stack = installation.stack
+    subjects, _ = await mail.deliver_all(stack, 1)
+    assert await mail.settled(stack["databaseUrl"], subjects) == (0, 0)
+    assert f"{stack['supportAddress']}, by SMTP at 127.0.0.1:{stack['smtpPort']}" in installation.printed
+
+
+async def test_sixty_mails_sent_while_the_api_is_killed_become_sixty_tickets(installation: Installation) -> None:
+    killed: list[int] = []
+
+    async def another() -> bool:
+        pid = installation.stack.get("pids", {}).get("api")
+        return pid is not None and pid not in killed
+
+    async def kill_again_and_again() -> None:
+        while True:
+            await until(another, seconds=30)
+            killed.append(installation.stack["pids"]["api"])
+            os.kill(killed[-1], signal.SIGKILL)
+            await asyncio.sleep(0.7)
+
+    killing = asyncio.create_task(kill_again_and_again())
+    subjects, again = await mail.deliver_all(installation.stack, 60)
+    killing.cancel()
+    await asyncio.gather(killing, return_exceptions=True)
+    await until(installation.works, seconds=60, every=0.3)
+    assert await mail.settled(installation.stack["databaseUrl"], subjects) == (0, 0)
+    assert (len(killed) > 1, again > 0) == (True, True), "the kills came too late to matter"
 
 
 async def test_after_killing_everything_the_next_start_has_the_data_and_the_ports(installation: Installation) -> None:

@@ -1,6 +1,5 @@
 """Reads a mail, finds out what the desk knows of it, and has it judged; the plan is written down before anything is done."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.mail.receiving import LARGE
 from db import mail_facts
 from domain.customers import mail_domain
 from domain.mail.addresses import read_bounce, read_token, split_address
 from domain.mail.facts import Candidate, Facts, Mailbox, Notice, User
 from domain.mail.judging import judge
-from domain.mail.message import InboundMail, read_mail
+from domain.mail.message import InboundMail
 from domain.mail.plans import AnyPlan
 
 OURS: Final = re.compile(r"(ticket\.)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@.+", re.IGNORECASE)
@@ -35,13 +33,6 @@ class Clerk:
     """Judges mails; `authority` is the server whose Authentication-Results count."""
 
     authority: str | None
-
-    async def read(self, row: RowMapping) -> InboundMail:
-        """The mail in a row; a large one is read beside the loop."""
-        raw, sender = row["raw"], row["envelope_sender"]
-        if len(raw) > LARGE:
-            return await asyncio.to_thread(read_mail, raw, sender)
-        return read_mail(raw, sender)
 
     async def judge(self, connection: AsyncConnection, row: RowMapping, mail: InboundMail) -> AnyPlan:
         """What to do with it. Raises NotYet."""

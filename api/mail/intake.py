@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.mail.clerk import Clerk, NotYet
 from api.mail.filing import Filing, Letter, Replanned
-from api.mail.receiving import Receiving
+from api.mail.receiving import Receiving, read
 from api.runner import is_transient
 from db import inbound, suppressions
 from db.engine import tenant_transaction
@@ -151,7 +151,7 @@ class Intake:
                 await self._take_in(row)
 
     async def _take_in(self, row: Any) -> None:
-        letter = Letter(row, await self.clerk.read(row))
+        letter = Letter(row, await read(row["raw"], row["envelope_sender"]))
         plan = PLAN.validate_python(row["plan"]) if row["plan"] else await self._judge(letter)
         for _ in range(MOST_PLANS):
             if isinstance(plan, Park):

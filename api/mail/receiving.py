@@ -15,6 +15,7 @@ from db.mailboxes import mailboxes_of
 from domain.ids import derived_id
 from domain.mail.addresses import split_address
 from domain.mail.arrival import Arrival, arrival
+from domain.mail.message import InboundMail, read_mail
 from domain.mail.people import readable_domain
 from domain.mail.plans import Reason
 
@@ -63,6 +64,11 @@ class Receiving:
         """Write a mail in the caller's transaction, and tell the row's id; set `came` when that is committed."""
         at = datetime.now(UTC)
         return await file(connection, destination, raw, sender, await filed_as(raw, at), at)
+
+
+async def read(raw: bytes, sender: str | None) -> InboundMail:
+    """What a mail says; a large one is read beside the loop."""
+    return await asyncio.to_thread(read_mail, raw, sender) if len(raw) > LARGE else read_mail(raw, sender)
 
 
 async def filed_as(raw: bytes, at: datetime) -> Arrival:

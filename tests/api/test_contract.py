@@ -29,7 +29,7 @@ from cli.demo import PEOPLE
 from domain.customers import Tier
 from tests.api.front import STREAMS, Front
 from tests.api.keys import made
-from tests.api.test_permissions import of_the_past
+from tests.api.test_permissions import mail_of_the_desk, of_the_past
 from tests.api.told import posted
 
 CHECKS: Final = [
@@ -117,6 +117,9 @@ class Contract:
         for name, (collection, body) in RECORDS.items():
             if f"{{{name}}}" in path:
                 return {name: (await self.api.created("admin", collection, await body(self.api)))["id"]}
+        if "{mailbox_id}" in path or "{mail_id}" in path:
+            mail = await mail_of_the_desk(self.api)
+            return {name: value for name, value in mail.items() if f"{{{name}}}" in path}
         if "{breach_id}" in path or "{job_id}" in path:
             things = of_the_past(self.api)
             return {name: value for name, value in things.items() if f"{{{name}}}" in path}

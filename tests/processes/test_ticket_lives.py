@@ -168,6 +168,7 @@ async def test_a_lost_workflow_is_revived_by_a_wake_and_keeps_its_promises(desk:
     ticket = await desk.ticket(Status.PENDING_CUSTOMER)
     await ticket.handle.terminate("lost")
     await desk.stage.processes.wake("ticket", ticket.id, desk.tenant_id)
+    await ticket.snapshot()  # the revived run has armed its timer
     await ticket.pass_time(days=3)
     await ticket.expect_notice("customer_reminder")
 
