@@ -180,7 +180,9 @@ UNSCOPED: Final[frozenset[Route]] = frozenset({("GET", "/api/me")})
 WHOLE: Final[frozenset[str]] = frozenset({"api-keys"})
 """Areas where a scope would be worth all others: only keys without scopes get in."""
 
-READING: Final[frozenset[Route]] = frozenset({("POST", "/api/sla/preview")})
+READING: Final[frozenset[Route]] = frozenset(
+    {("POST", "/api/sla/preview"), ("POST", "/api/mail-templates/{template_name}/preview")}
+)
 """Calls that change nothing although they are not a GET."""
 
 

@@ -37,7 +37,16 @@ KEPT_BACK: Final = frozenset(
     }
 )
 """Columns that open doors."""
-HARMLESS: Final = frozenset({"users.password_set_at", "support_tickets.customer_key"})
+HARMLESS: Final = frozenset(
+    {
+        "users.password_set_at",
+        "support_tickets.customer_key",
+        "ticket_fields.key",
+        "ticket_field_values.key",
+        "inbound_mails.content_hash",
+        "inbound_mails.dedupe_key",
+    }
+)
 """Columns that are called as if they did, and do not."""
 WITHOUT: Final[Mapping[str, sql.SQL]] = {"notifications.payload": sql.SQL("payload - 'token' as payload")}
 """Columns of which a part opens doors."""

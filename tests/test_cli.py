@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 from cli.demo import PEOPLE
 from cli.main import COMMANDS, build
 from db.tables.all import METADATA
-from runtime.blobs import FolderBlobs
 from runtime.embedded.ports import free_port
 from tests.stack import Database
 
@@ -154,33 +153,6 @@ async def test_an_export_holds_one_tenants_rows_and_no_password(
     assert "opens-a-door" not in str(files)
     assert "users: 1" in exported.output
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
-
-
-async def test_an_export_holds_each_file_once_and_names_what_the_store_lacks(
-    summit: Summit, postgres: Database, tmp_path: Path, slug: str
-) -> None:
-    await summit("tenant", "create", slug, "A Tenant")
-    [(tenant,)] = query(postgres, "select id from tenants where slug = %s", slug)
-
-    async def content() -> AsyncIterator[bytes]:
-        yield b"It was the proxy."
-
-    stored = await FolderBlobs(tmp_path / "store").put(tenant, content(), 100)
-    row = (
-        "insert into attachments (tenant_id, file_name, content_type, size, sha256) select %s, n::text, 'text/plain', 17, %s"
-        " from generate_series(1, 2) n returning id"
-    )
-    query(postgres, row, tenant, stored.sha256)
-    place = {"SUMMIT_FILES_DIR": str(tmp_path / "store")}
-    exported = await summit("export", slug, str(tmp_path / "out"), **place)
-    assert (exported.exit_code, "files: 1" in exported.output) == (0, True), exported.output
-    assert [(file.name, file.read_bytes()) for file in (tmp_path / "out" / "files").iterdir()] == [
-        (stored.sha256, b"It was the proxy.")
-    ]
-    query(postgres, row, tenant, "0" * 64)
-    lacking = await summit("export", slug, str(tmp_path / "again"), **place)
-    assert (lacking.exit_code, "0" * 64 in lacking.stderr) == (1, True)
-    assert [file.name for file in (tmp_path / "again" / "files").iterdir()] == [stored.sha256]
 
 
 async def test_an_export_of_nobody_is_explained(summit: Summit, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ async def test_the_customer_gets_a_mail_into_the_directory_that_is_printed(insta
 
     async def came() -> bool:
         mails = [path.read_text() for path in Path(stack["mailDir"]).glob("new/*")]
-        return any("> Here it is." in mail and "To: customer@example.com" in mail for mail in mails)
+        return any("Here it is." in mail and "To: customer@example.com" in mail for mail in mails)
 
     await until(came, seconds=20)
     assert f"Mail               {stack['mailDir']}" in installation.printed

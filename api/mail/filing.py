@@ -99,20 +99,21 @@ class Filing:
         own, mail = await self._surroundings(plan, letter)
         kept = await self._files(letter, apart=plan.follow_up_of is None)
         said = text_of(mail.text, kept)
-        command = CreateTicket(
-            customer_email=plan.customer_email,
-            subject=mail.subject or NO_SUBJECT,
-            description=said,
-            channel=ContactChannel.EMAIL,
-            automatic=plan.automatic,
-            linked=plan.linked,
-            attachment_ids=kept.ids,
+        given: dict[str, Any] = {
+            "customer_email": plan.customer_email,
+            "subject": mail.subject or NO_SUBJECT,
+            "description": said,
+            "channel": ContactChannel.EMAIL,
+            "automatic": plan.automatic,
+            "linked": plan.linked,
+            "attachment_ids": kept.ids,
             **own,
             **({"language": mail.language} if mail.language else {}),
-        )
+        }
         if plan.follow_up_of is not None:
-            old = await self._old(letter, plan.follow_up_of)
-            command = command.model_copy(update=old | {"opening": said, "quoted": quoted_of(mail)})
+            given |= await self._old(letter, plan.follow_up_of)
+            given |= {"opening": said, "quoted": quoted_of(mail)}
+        command = CreateTicket.model_validate(given)
         message = self._message(letter, letter.process_id, "create", plan, command)
         receipt = await self.processes.create(TICKET, letter.process_id, message)
         for other in plan.linked:
@@ -270,8 +271,9 @@ def text_of(text: str, kept: Kept) -> str:
     notes = "".join(f"\n[{note}]" for note in kept.notes)
     if len(text) > LONGEST:
         notes = f"\n[The whole text is in message.txt]{notes}"
-    shown = text[: LONGEST - len(notes)] if len(text) + len(notes) > LONGEST else text
-    return (shown if shown.strip() else NO_TEXT) + (f"\n{notes}" if notes else "")
+    notes = notes and f"\n{notes}"
+    shown = text[: LONGEST - len(notes)]
+    return (shown if shown.strip() else NO_TEXT) + notes
 
 
 def quoted_of(mail: InboundMail) -> str | None:

@@ -40,6 +40,8 @@ MERGED_INTO: Final = re.compile(r"merged into (?:request|ticket) #(\d+)", re.IGN
 MERGED_TAG: Final = "closed_by_merge"
 
 LONGEST_TAG, MOST_TAGS = 64, 50
+LONGEST_KEY: Final = 40
+"""A field's name here begins with a letter and has letters, digits and underscores (domain/tickets/fields.py)."""
 
 
 def channel(raw: Mapping[str, Any]) -> ContactChannel:
@@ -82,10 +84,10 @@ def slugs(ticket_fields: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in ticket_fields:
         title, key = str(each.get("title") or ""), str(each.get("id"))
-        slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+        slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).lstrip("_0123456789").rstrip("_")[:LONGEST_KEY]
         if not slug:
             continue
-        found[key] = f"{slug}_{key}" if slug in found.values() else slug
+        found[key] = f"{slug[: LONGEST_KEY - len(key) - 1]}_{key}" if slug in found.values() else slug
     return found
 
 

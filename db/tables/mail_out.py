@@ -3,7 +3,6 @@
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    ForeignKeyConstraint,
     Index,
     PrimaryKeyConstraint,
     Table,
@@ -20,15 +19,12 @@ mail_threads = Table(
     METADATA,
     id_column(),
     tenant_column(),
-    Column("ticket_id", Uuid, nullable=False),
+    Column("ticket_id", Uuid, nullable=False, comment="Noted before there is one: its first mail answers this."),
     Column("message_id", Text, nullable=False, comment="Without its brackets."),
     Column("address", Text, nullable=False, comment="Who sent it."),
     Column("subject", Text),
     Column("at", INSTANT, nullable=False),
     UniqueConstraint("ticket_id", "message_id"),
-    ForeignKeyConstraint(
-        ["tenant_id", "ticket_id"], ["support_tickets.tenant_id", "support_tickets.id"], ondelete="CASCADE"
-    ),
     CheckConstraint("address = lower(address)", name="lower"),
     comment="The mails that came to a ticket, so that ours answer them.",
 )

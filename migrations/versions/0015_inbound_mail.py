@@ -45,6 +45,8 @@ create table inbound_mails (
 );
 -- Base64 hardly gets smaller, and trying costs more than the rest of taking a mail in.
 alter table inbound_mails alter column raw set storage external;
+-- A mail is noted before its ticket is opened, or what the ticket sends at once would not answer it.
+alter table mail_threads drop constraint fk_mail_threads_tenant_id_ticket_id;
 create unique index uq_inbound_mails_mailbox_dedupe on inbound_mails (mailbox_id, dedupe_key);
 create index ix_inbound_mails_waiting on inbound_mails (received_at, id) where state = 'RECEIVED';
 create index ix_inbound_mails_author on inbound_mails (tenant_id, author, received_at, id) where state = 'RECEIVED';
@@ -112,4 +114,9 @@ def downgrade() -> None:
     """Take it all away again."""
     for signature in FUNCTIONS:
         op.execute(f"drop function {signature}")
-    op.execute("drop table inbound_mails")
+    op.execute("""
+drop table inbound_mails;
+delete from mail_threads m where not exists (select from support_tickets t where t.id = m.ticket_id);
+alter table mail_threads add constraint fk_mail_threads_tenant_id_ticket_id
+    foreign key(tenant_id, ticket_id) references support_tickets (tenant_id, id) on delete cascade
+""")

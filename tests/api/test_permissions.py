@@ -15,6 +15,7 @@ from domain.ratings import survey_token
 from tests.api.front import STREAMS, Front, problem, some_id, uploaded
 from tests.api.keys import call, made
 from tests.api.records import Records
+from tests.api.tickets.office import eventually
 from tests.api.told import posted
 from tests.stack import ROOT
 
@@ -63,6 +64,9 @@ BODIES: Final[dict[Route, dict[str, Any]]] = {
     ("POST", "/api/notifications/{notification_id}/read"): {},
     ("POST", "/api/notifications/log/{notification_id}/redeliver"): {},
     ("DELETE", "/api/mail/suppressions/{address}"): {},
+    ("PATCH", "/api/mailboxes/{mailbox_id}"): {"name": "Mine now"},
+    ("DELETE", "/api/mailboxes/{mailbox_id}"): {},
+    **{("POST", f"/api/mail/inbound/{{mail_id}}/{verb}"): {} for verb in ("accept", "retry", "discard")},
     ("PATCH", "/api/webhooks/{webhook_id}"): {"active": False},
     ("DELETE", "/api/webhooks/{webhook_id}"): {},
     ("POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): {},
@@ -100,6 +104,7 @@ RECORDS: Final = {
 MORE: Final = (
     *("target_id", "routing_rule_id", "breach_id", "job_id", "notification_id", "webhook_id", "delivery_id"),
     *("attachment_id", "token", "key_id", "field_id", "template_id", "view_id", "address"),
+    *("mailbox_id", "mail_id"),
 )
 
 NOTHING: Final = {name: some_id() for name in ("user_id", "team_id", "account_id", "ticket_id", *MORE, *RECORDS)}
@@ -125,12 +130,30 @@ async def theirs(api: Front) -> dict[str, str]:
         ],
         "target_id": (await api.created("agent", "/api/tickets", ticket))["id"],
         "routing_rule_id": (await api.created("lead", "/api/routing-rules", a_rule(api)))["id"],
+        **await mail_of_the_desk(api),
         **await records_of_the_desk(api),
         **{name: await first(api, path) for name, path in RECORDS.items()},
         **of_the_past(api),
         **await posted(api, "admin"),
         "key_id": (await made(api, "AGENT"))["id"],
     }
+
+
+async def mail_of_the_desk(api: Front) -> dict[str, str]:
+    """A mailbox, and a mail that waits for somebody."""
+    box = {"address": f"{uuid4().hex}@desk.example", "name": "A mailbox"}
+    found = await api.created("admin", "/api/mailboxes", box)
+    mail = f"From: news@shop.example\r\nMessage-ID: <{uuid4()}@x>\r\nPrecedence: bulk\r\n\r\nNews!".encode()
+    path = f"/api/mail/inbound?recipient={found['address']}"
+    taken = await api.call("agent", "POST", path, content=mail, headers={"Content-Type": "message/rfc822"})
+    assert taken.status_code == 202, taken.text
+    mail_id = taken.json()["id"]
+
+    async def parked() -> bool:
+        return bool((await api.call("lead", "GET", f"/api/mail/inbound/{mail_id}")).json()["state"] == "PARKED")
+
+    await eventually(20, parked)
+    return {"mailbox_id": found["id"], "mail_id": mail_id}
 
 
 async def records_of_the_desk(api: Front) -> dict[str, str]:

@@ -105,7 +105,7 @@ async def process(
             return False
 
     try:
-        await until(serves, seconds=30)
+        await until(serves, seconds=120)
         yield found
     finally:
         running.send_signal(signal.SIGTERM)

@@ -9,7 +9,9 @@ import pytest
 
 from cli.imports.model import Bad, LeftOut, OldTicket, Unreadable
 from cli.imports.zendesk import Zendesk
+from cli.imports.zendesk_fields import slugs
 from domain.identity import Role
+from domain.tickets.fields import KEY
 from domain.tickets.model import Status
 from tests.imports.exports import AGENT, at, comment, lines, organizations, ticket, users
 
@@ -189,6 +191,13 @@ def test_custom_fields_have_the_names_of_their_titles(tmp_path: Path) -> None:
         "satisfaction_comment": "Quick",
         "external_id": "X-1",
     }
+
+
+def test_names_of_custom_fields_are_such_as_can_be_defined_here() -> None:
+    titles = ("Ordre n° 7", "2nd line?", "x" * 60, "X" * 50 + "!", "数", "")
+    found = slugs({"id": 360000000000 + n, "title": title} for n, title in enumerate(titles))
+    assert list(found.values()) == ["ordre_n_7", "nd_line", "x" * 40, "x" * 27 + "_360000000003"]
+    assert all(KEY.fullmatch(name) for name in found.values())
 
 
 def test_related_tickets_are_linked(tmp_path: Path) -> None:

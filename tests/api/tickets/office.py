@@ -99,8 +99,10 @@ class Office:
             cursor = {"cursor": page["page"]["nextCursor"]}
 
     async def counts(self) -> dict[str, int]:
-        """How many rows stand in each table that a ticket writes."""
-        return {table: (await self.rows(f"select count(*) from {table}"))[0][0] for table in COUNTED}
+        """How many rows stand in each table that a ticket writes. What Summit decides by itself meanwhile is not counted."""
+        found = {table: (await self.rows(f"select count(*) from {table}"))[0][0] for table in COUNTED}
+        [(by_itself,)] = await self.rows("select count(*) from ticket_history where actor ->> 'id' is null")
+        return found | {"ticket_history": found["ticket_history"] - by_itself}
 
     async def rows(self, query: str, *values: Any) -> Sequence[tuple[Any, ...]]:
         """What a query finds, as the owner of the database sees it."""

@@ -381,8 +381,9 @@ async def test_a_page_of_comments_takes_as_many_statements_as_one_comment(office
     counts: list[int] = []
     engine = office.front.app.state.services.engine.sync_engine
 
-    def count(*_: Any) -> None:
-        counts[-1] += 1
+    def count(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        # What runs in the background asks for neither.
+        counts[-1] += "ticket_comments" in statement or "attachments" in statement
 
     for many in (1, 6):
         ticket = await office.opened()
@@ -393,7 +394,7 @@ async def test_a_page_of_comments_takes_as_many_statements_as_one_comment(office
         comments = await office.listed(url=path(ticket) + "/comments")
         event.remove(engine, "before_cursor_execute", count)
         assert [len(comment["attachments"]) for comment in comments] == [1] * many
-    assert counts[0] == counts[1]
+    assert counts == [2, 2]
 
 
 async def test_a_comment_takes_only_files_of_its_own_ticket_that_nothing_was_said_with(office: Office) -> None:

@@ -54,6 +54,26 @@ async def test_a_key_is_nobodys_assignee(office: Office) -> None:
     assert answer.status_code == 422, answer.text
 
 
+async def test_a_macro_that_assigns_to_whoever_applies_it_is_refused_to_a_key_and_does_nothing(office: Office) -> None:
+    key, ticket = await made(office.front, "AGENT"), await office.opened()
+    fields = {"name": uuid.uuid4().hex, "body": "Taken", "changes": {"assigneeId": "me", "priority": "URGENT"}}
+    template = await office.front.created("lead", "/api/ticket-templates", fields)
+    answer = await call(office.front, key, "POST", f"{path(ticket)}/macros/{template['id']}")
+    assert answer.status_code == 422, answer.text
+    assert await office.read(ticket) == ticket
+
+
+async def test_a_key_uploads_a_file_and_answers_with_it(office: Office) -> None:
+    key, ticket = await made(office.front, "AGENT", "tickets:read", "tickets:write"), await office.opened()
+    file = {"file": ("log.txt", b"All is well.\n", "text/plain")}
+    sent = await call(office.front, key, "POST", path(ticket) + "/attachments", files=file)
+    assert sent.status_code == 201, sent.text
+    body = {"body": "See the log.", "attachmentIds": [sent.json()["id"]]}
+    said = await call(office.front, key, "POST", path(ticket) + "/comments", json=body)
+    assert said.status_code == 201, said.text
+    problem(await call(office.front, key, "POST", "/api/attachments", files=file), 403, "scope-missing")
+
+
 async def test_a_key_that_reads_changes_nothing(office: Office) -> None:
     key = await made(office.front, "ADMIN", "tickets:read")
     ticket = await office.opened()

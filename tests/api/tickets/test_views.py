@@ -161,7 +161,7 @@ async def test_counts_tell_how_many_tickets_each_view_has_now(office: Office, mo
 async def test_a_view_that_cannot_be_shown_any_more_says_why(shop: Office) -> None:
     region = await defined(shop, "region")
     await defined(shop, "other")
-    view = await made(shop, filters={"field": ["region:EU"]})
+    view = await made(shop, filters={"field": ["region:EU"], "tag": [fresh()]})
     assert await shop.listed(url=at(view, "/tickets")) == []
     await shop.call("admin", "DELETE", f"{FIELDS}/{region['id']}")
     problem(await shop.call("agent", "GET", at(view, "/tickets")), 422, "unknown-field")

@@ -1,0 +1,109 @@
+"""What mail's functions that row-level security does not bind let through, and what not."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.api.exempt import LONG_AGO, Rows
+
+MAILBOX = "insert into mailboxes (tenant_id, address, name, active) values (%s, %s, 'Box', %s) returning id"
+MAIL = """
+insert into inbound_mails (id, tenant_id, mailbox_id, dedupe_key, content_hash, recipient, author, subject, size, raw, state, reason,
+    received_at, leased_until, lease_id, not_before)
+values (%(id)s, %(tenant)s, %(mailbox)s, %(id)s::text, '', 'a@b.example', %(author)s, 'S', 1, 'x', %(state)s, %(reason)s, %(at)s,
+    %(leased)s, %(lease)s, %(due)s)
+"""
+
+LEASE = "select id, tenant_id from lease_mails(%s, %s, 30)"
+
+
+class Box:
+    """A tenant's mailbox, and mail to it."""
+
+    def __init__(self, rows: Rows, tenant: UUID) -> None:
+        self.rows, self.tenant = rows, tenant
+        self.address = f"{uuid.uuid4().hex}@desk.example"
+        self.id = rows.one(MAILBOX, tenant, self.address, True)
+        self.minutes = 0
+
+    def mail(self, author: str = "", **values: Any) -> UUID:
+        """A mail that waits, by default of an author of its own; each came later than the one before."""
+        self.minutes += 1
+        made = uuid.uuid4()
+        row = {"id": made, "tenant": self.tenant, "mailbox": self.id, "author": author or f"{made}@x.example"}
+        row |= {"state": "RECEIVED", "reason": None, "at": LONG_AGO + timedelta(minutes=self.minutes)}
+        row |= {"leased": None, "lease": None, "due": LONG_AGO}
+        self.rows.connection.execute(MAIL, row | values)
+        return made
+
+
+@pytest.fixture
+def box(rows: Rows) -> Box:
+    return Box(rows, rows.mine)
+
+
+@pytest.fixture
+def theirs(rows: Rows) -> Box:
+    return Box(rows, rows.others)
+
+
+def leased(rows: Rows, most: int = 9) -> list[UUID]:
+    return sorted((row[0] for row in rows.seen(LEASE, uuid.uuid4(), most)), key=str)
+
+
+async def test_a_mailbox_is_found_by_its_address_only_while_it_is_active(rows: Rows, box: Box, theirs: Box) -> None:
+    closed = f"{uuid.uuid4().hex}@desk.example"
+    rows.one(MAILBOX, rows.mine, closed, False)
+    found = rows.seen("select * from find_mailboxes(%s)", [box.address, theirs.address, closed, "x@y.example"])
+    assert set(found) == {(box.address, box.id, rows.mine), (theirs.address, theirs.id, rows.others)}
+    assert rows.seen("select * from find_mailboxes(%s)", []) == []
+
+
+async def test_mails_are_leased_whosever_they_are_the_oldest_first_and_once(rows: Rows, box: Box, theirs: Box) -> None:
+    first, second = box.mail(), theirs.mail(at=LONG_AGO + timedelta(hours=1))
+    third = box.mail(at=LONG_AGO + timedelta(hours=2))
+    assert set(rows.seen(LEASE, uuid.uuid4(), 2)) == {(first, rows.mine), (second, rows.others)}
+    assert leased(rows) == [third]
+    assert leased(rows) == []
+    assert rows.one("select attempts from inbound_mails where id = %s", first) == 1
+
+
+async def test_what_is_settled_leased_or_not_due_is_left_alone(rows: Rows, box: Box) -> None:
+    soon = LONG_AGO + timedelta(days=20_000)
+    box.mail(state="DONE")
+    box.mail(state="PARKED", reason="BOUNCE")
+    box.mail(leased=soon, lease=uuid.uuid4())
+    box.mail(due=soon)
+    abandoned = box.mail(leased=LONG_AGO, lease=uuid.uuid4())
+    assert leased(rows) == [abandoned]
+
+
+async def test_of_one_author_the_oldest_goes_first_and_alone(rows: Rows, box: Box, theirs: Box) -> None:
+    first, second = box.mail("ada@x.example"), box.mail("ada@x.example")
+    elsewhere = theirs.mail("ada@x.example")
+    assert leased(rows) == sorted([first, elsewhere], key=str)
+    assert leased(rows) == []
+    rows.connection.execute("update inbound_mails set state = 'DONE' where id = %s", (first,))
+    assert leased(rows) == [second]
+
+
+async def test_none_is_leased_beside_another_of_its_author_even_if_that_came_later(rows: Rows, box: Box) -> None:
+    earlier = box.mail("ada@x.example")
+    later = box.mail("ada@x.example", leased=LONG_AGO + timedelta(days=20_000), lease=uuid.uuid4())
+    assert leased(rows) == []
+    rows.connection.execute("update inbound_mails set state = 'DONE' where id = %s", (later,))
+    assert leased(rows) == [earlier]
+
+
+async def test_only_who_has_leased_a_mail_keeps_it(rows: Rows, box: Box, theirs: Box) -> None:
+    lease = uuid.uuid4()
+    kept, foreign, over = box.mail(), theirs.mail(), box.mail(state="DONE")
+    for each in (kept, over):
+        rows.connection.execute("update inbound_mails set lease_id = %s where id = %s", (lease, each))
+    assert rows.seen("select renew_mails(%s, %s, 30)", lease, [kept, foreign, over]) == [(1,)]
+    query = "select count(*) from inbound_mails where leased_until > now()"
+    assert rows.one(query) == 1
+    assert rows.seen("select id from inbound_mails where id = %s", kept, tenant=rows.others) == []

@@ -1,0 +1,99 @@
+"""D19 and D20: machines keep no promise, ask for nothing, and get no answers without end."""
+
+import pytest
+
+from tests.mail.postoffice import PostOffice, answer, fresh, letter
+
+HEADERS = [
+    {"Auto_Submitted": "auto-replied"},
+    {"X_Autoreply": "yes"},
+    {"Precedence": "bulk"},
+    {"Precedence": "list"},
+    {"Precedence": "auto_reply"},
+    {"X_Auto_Response_Suppress": "All"},
+    {"List_Id": "<news.shop.example>"},
+]
+
+
+@pytest.mark.parametrize("headers", HEADERS, ids=lambda each: " ".join(f"{k}={v}" for k, v in each.items()))
+async def test_d19_what_a_machine_sends_unasked_opens_nothing_and_is_acknowledged_to_nobody(
+    post: PostOffice, headers: dict[str, str]
+) -> None:
+    sender = fresh()
+    row = await post.parked(letter("News!", sender=sender, **headers))
+    assert (row["reason"], row["ticket_id"]) == ("AUTOMATIC", None)
+    assert await post.rows("select id from support_tickets where customer_email = %(who)s", who=sender) == []
+    assert await post.rows("select id from notifications where recipient = %(who)s", who=sender) == []
+
+
+async def test_d19_a_notice_of_absence_is_on_its_ticket_and_moves_nothing(post: PostOffice) -> None:
+    sender = fresh()
+    mail, ticket = await post.opened(sender=sender)
+    await post.front.created("agent", f"/api/tickets/{ticket['id']}/comments", {"body": "Try again."})
+    waiting = await post.moved(ticket, "PENDING_CUSTOMER")
+    before = await post.clocks(ticket)
+    away = answer(mail, "I am away until Monday.", sender=sender, Auto_Submitted="auto-replied")
+    [row] = await post.send(away)
+    assert row["state"] == "DONE"
+    comment = (await post.comments(ticket))[-1]
+    assert (comment["body"], comment["automatic"]) == ("I am away until Monday.", True)
+    after = await post.ticket(ticket["id"])
+    assert (after["status"], after["version"]) == ("PENDING_CUSTOMER", waiting["version"])
+    assert await post.clocks(ticket) == before
+
+
+async def test_d19_a_notice_of_absence_to_the_address_for_bounces_is_no_bounce(post: PostOffice) -> None:
+    sender = fresh()
+    _, ticket = await post.opened(sender=sender)
+    [notice] = await post.told(ticket, "ticket_received")
+    away = letter("Away.", sender=sender, Auto_Submitted="auto-replied", subject="Away")
+    [row] = await post.send(away, await post.bounce_to(notice["id"]), sender="")
+    assert (row["state"], str(row["ticket_id"])) == ("DONE", ticket["id"])
+
+
+async def test_d19_auto_submitted_no_is_a_person(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh(), Auto_Submitted="no")
+    assert len(await post.told(ticket, "ticket_received")) == 1
+
+
+async def test_d19_what_a_lead_accepts_becomes_a_ticket_without_an_acknowledgement(post: PostOffice) -> None:
+    row = await post.parked(letter("The disk is full.", sender=fresh(), Precedence="bulk"))
+    accepted = await post.front.call("lead", "POST", f"/api/mail/inbound/{row['id']}/accept")
+    assert accepted.status_code == 200, accepted.text
+    [row] = await post.settled([row["id"]])
+    ticket = await post.ticket(row["ticket_id"])
+    assert ticket["description"] == "The disk is full."
+    assert await post.told(ticket, "ticket_received") == []
+
+
+async def test_d20_two_machines_that_answer_each_other_fall_silent(post: PostOffice) -> None:
+    sender = fresh("helpdesk")
+    for number in range(5):
+        # Another Message-ID each time, and nothing that says what wrote it.
+        await post.send(letter(f"We got your request {number}.", sender=sender, subject="Re: Re: your request"))
+    query = "select count(*) as told from notifications where recipient = %(who)s and template = 'ticket_received'"
+    assert await post.rows(query, who=sender) == [{"told": 2}]
+
+
+async def test_d20_another_desk_of_summit_is_a_person_only_where_a_person_wrote(post: PostOffice) -> None:
+    headers = {"X_Summit": "globex", "X_Auto_Response_Suppress": "OOF, AutoReply"}
+    await post.opened(sender=fresh(), **headers)
+    row = await post.parked(letter(sender=fresh(), Auto_Submitted="auto-generated", **headers))
+    assert row["reason"] == "AUTOMATIC"
+
+
+@pytest.mark.parametrize(
+    "back",
+    [{"sender": "Acme <support@summit.example>"}, {"X_Summit": "acme-support"}],
+    ids=["from our own mailbox", "with our own mark"],
+)
+async def test_d20_our_own_mail_that_comes_back_is_parked(post: PostOffice, back: dict[str, str]) -> None:
+    row = await post.parked(letter(**{"sender": fresh(), **back}))
+    assert row["reason"] == "LOOP"
+
+
+async def test_d20_a_notice_of_ours_that_comes_back_is_known_by_its_id(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    [notice] = await post.told(ticket, "ticket_received")
+    row = await post.parked(letter(sender=fresh(), Message_ID=f"<{notice['id']}@summit.example>"))
+    assert row["reason"] == "LOOP"

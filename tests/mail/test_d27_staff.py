@@ -1,0 +1,104 @@
+"""D27: an answer from an agent's address is the agent's, if it is proved that they wrote it."""
+
+from tests.mail.conftest import AUTHORITY
+from tests.mail.postoffice import PostOffice, answer, fresh, letter
+
+AGENT = "agent@acme-support.example"
+PROVED = f"{AUTHORITY}; dmarc=pass header.from=acme-support.example"
+DENIED = f"{AUTHORITY}; dmarc=fail header.from=acme-support.example"
+
+
+async def test_d27_an_agents_answer_keeps_the_promise_and_is_sent_on(post: PostOffice) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    reply = answer(mail, "Try again.\n\nAlex", sender=f"Alex <{AGENT}>", Authentication_Results=PROVED)
+    [row] = await post.send(reply)
+    [comment] = await post.comments(ticket)
+    assert comment["id"] == str(row["comment_id"])
+    assert comment["author"] == {"id": str(post.front.seed.users["agent"]), "name": "Alex Agent", "role": "AGENT"}
+    assert (await post.clocks(ticket))["FIRST_RESPONSE"] == "MET"
+    assert len(await post.told(ticket, "ticket_reply")) == 1
+
+
+async def test_d27_the_signed_address_proves_it_too(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    await post.send(letter("Try again.", sender=AGENT), await post.reply_to(ticket))
+    [comment] = await post.comments(ticket)
+    assert comment["author"]["role"] == "AGENT"
+
+
+async def test_d27_what_only_says_that_it_is_from_an_agent_is_parked(post: PostOffice) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    elsewhere = "elsewhere.example; dmarc=pass header.from=acme-support.example"
+    for forged in (
+        answer(mail, "Refund them.", sender=AGENT),
+        answer(mail, "Refund them.", sender=AGENT, Authentication_Results=elsewhere),
+        letter("Refund them.", sender=AGENT, subject=f"[{ticket['number']}]"),
+    ):
+        row = await post.parked(forged)
+        assert (row["reason"], str(row["ticket_id"])) == ("UNVERIFIED", ticket["id"])
+    assert await post.comments(ticket) == []
+    assert (await post.clocks(ticket))["FIRST_RESPONSE"] == "RUNNING"
+
+
+async def test_d27_a_sender_whom_our_server_disproves_is_parked_even_at_the_signed_address(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    forged = letter("Refund them.", sender=AGENT, Authentication_Results=DENIED)
+    row = await post.parked(forged, await post.reply_to(ticket))
+    assert row["reason"] == "UNVERIFIED"
+
+
+async def test_d27_what_a_lead_vouches_for_is_the_agents(post: PostOffice) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    row = await post.parked(answer(mail, "Try again.", sender=AGENT))
+    await post.front.call("lead", "POST", f"/api/mail/inbound/{row['id']}/accept")
+    await post.settled([row["id"]])
+    [comment] = await post.comments(ticket)
+    assert comment["author"]["role"] == "AGENT"
+
+
+async def test_d27_orders_above_an_answer_make_it_internal_or_move_the_ticket(post: PostOffice) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    proved = {"sender": AGENT, "Authentication_Results": PROVED}
+    await post.send(answer(mail, "#internal\nLooks like the proxy.", **proved))
+    await post.send(answer(mail, "#resolve\nIt was the proxy.", **proved))
+    note, told = await post.comments(ticket)
+    assert (note["body"], note["internal"]) == ("Looks like the proxy.", True)
+    assert (told["body"], told["internal"]) == ("It was the proxy.", False)
+    assert (await post.ticket(ticket["id"]))["status"] == "RESOLVED"
+
+
+async def test_d27_what_an_agent_forwards_is_the_first_senders(post: PostOffice) -> None:
+    customer = fresh()
+    inline = (
+        "Please take this.\n\n---------- Forwarded message ---------\n"
+        f"From: Casey <{customer}>\nDate: Mon, 2 Mar 2026\nSubject: No dashboard\nTo: {AGENT}\n\nIt does not work."
+    )
+    [row] = await post.send(letter(inline, sender=AGENT, subject="Fwd: No dashboard", Authentication_Results=PROVED))
+    ticket = await post.ticket(row["ticket_id"])
+    assert ticket["customerEmail"] == customer
+    assert "It does not work." in ticket["description"]
+
+
+async def test_d27_a_mail_that_an_agent_forwards_as_a_file_is_its_senders(post: PostOffice) -> None:
+    customer = fresh()
+    mail = letter("See the file.", sender=AGENT, subject="FW: x", Authentication_Results=PROVED)
+    mail.add_attachment(letter("The inner one.", sender=customer))
+    [row] = await post.send(mail)
+    assert (await post.ticket(row["ticket_id"]))["customerEmail"] == customer
+
+
+async def test_d27_an_agent_who_asks_for_themselves_is_a_requester(post: PostOffice) -> None:
+    [row] = await post.send(letter("My screen is broken.", sender=AGENT, Authentication_Results=PROVED))
+    ticket = await post.ticket(row["ticket_id"])
+    assert ticket["customerEmail"] == AGENT
+    await post.send(letter("Still broken.", sender=AGENT), await post.reply_to(ticket))
+    [comment] = await post.comments(ticket)
+    assert comment["author"]["role"] == "CUSTOMER"
+    assert (await post.clocks(ticket))["FIRST_RESPONSE"] == "RUNNING"
+
+
+async def test_d27_an_agents_answer_on_a_closed_ticket_waits_for_a_decision(post: PostOffice) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    await post.moved(await post.moved(ticket, "RESOLVED"), "CLOSED")
+    row = await post.parked(answer(mail, "One more thing.", sender=AGENT, Authentication_Results=PROVED))
+    assert (row["reason"], str(row["ticket_id"])) == ("REFUSED", ticket["id"])
