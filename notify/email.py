@@ -3,7 +3,7 @@
 import re
 import secrets
 from email.utils import formataddr, formatdate
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from quopri import encodestring
 from typing import Final
@@ -79,6 +79,7 @@ def named_address(name: str, address: str) -> str:
     return formataddr((name, address)) if plain(name) else f"{words(name)}\r\n <{address}>"
 
 
+@lru_cache(maxsize=4096)
 def plain_address(address: str) -> str:
     """The address as every server takes it, its domain in ASCII. Raises Undeliverable."""
     local, _, domain = address.rpartition("@")

@@ -44,7 +44,9 @@ def pieces(text: str) -> Iterator[bytes]:
 
 def one_line(text: str) -> str:
     """`text` without what would begin another header."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())
 
 
 def plain_token(text: str) -> str:

@@ -1,6 +1,5 @@
 """Addresses that only we can have made: where an answer goes names its ticket, where a bounce goes names the notice."""
 
-import hashlib
 import hmac
 from base64 import b32decode, b32encode
 from binascii import Error
@@ -68,4 +67,4 @@ def _read(token: str | None, purpose: bytes, key: bytes) -> UUID | None:
 
 
 def _signature(named: UUID, purpose: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, purpose + named.bytes, hashlib.sha256)[:SIGNATURE_BYTES]
+    return hmac.digest(key, purpose + named.bytes, "sha256")[:SIGNATURE_BYTES]
