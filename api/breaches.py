@@ -17,7 +17,6 @@ from temporalio.service import RPCError
 
 from api.auth import Caller
 from api.dependencies import Agent, App, IfMatch, Lead, Session, page_of
-from api.desk import TICKET
 from api.errors import refusals
 from api.paging import BadCursor, Page
 from api.processes import Processes
@@ -25,6 +24,7 @@ from api.records import Once, fresh, new_id
 from api.responses import reply
 from api.routing import Area
 from api.schemas.breaches import Acknowledge, BreachQuery, BreachView, GrantCredit, Waive
+from api.ticket_kind import TICKET
 from db.breaches import BreachFilters, add_action, find_breach, list_breaches, lock_breach
 from domain.customers import money
 from domain.process import KeyReused, NotFound

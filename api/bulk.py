@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from api.constraints import UnknownReference
 from api.dependencies import Agent, App, Session
-from api.desk import TICKET
 from api.errors import Refused, refusals
 from api.fields import UnfitFields
 from api.jobs import accept
@@ -19,6 +18,7 @@ from api.records import Once, refuse_unknown
 from api.routing import Area
 from api.schemas.bulk import BulkBody
 from api.schemas.jobs import JobView
+from api.ticket_kind import TICKET
 from domain.ids import command_id, derived_id
 from domain.jobs import Failure, Job, Page
 from domain.process import Invalid, KeyReused, NotFound

@@ -1,7 +1,7 @@
 """The desk's side of tickets: from what a caller sent to a command, and from a recorded answer to a view."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,36 +15,34 @@ from api.auth import Caller
 from api.errors import Refused
 from api.fields import TicketFields, UnfitFields
 from api.merging import Merging
-from api.processes import Finished, Kind, Processes
-from api.schemas.attachments import FileView
+from api.processes import Finished, Processes
 from api.schemas.sla.clocks import Adjustment
 from api.schemas.tickets import (
-    Author,
-    CallView,
     CommentView,
     MergeBody,
     NewCall,
     NewComment,
     NewTicket,
-    SlaStanding,
     TicketPatch,
     TicketView,
 )
 from api.templating import Templating
+from api.ticket_kind import TICKET
+from api.ticket_views import file_views, from_receipt, said_view
 from db.attachments import attachments_of, files_known
 from db.engine import tenant_transaction
 from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
 from db.tickets.relations import colleagues_called
-from domain.customers import ContactChannel, Tier
-from domain.identity import Actor, Role
+from domain.customers import ContactChannel
+from domain.identity import Role
 from domain.ids import command_id, derived_id, fingerprint, opening_id
 from domain.process import Forbidden, KeyReused, NotFound
 from domain.protocol import Message, Receipt
 from domain.sla.clocks import ClockKind
 from domain.tickets.decide import take_in
-from domain.tickets.fields import Definitions, Fault
-from domain.tickets.lifecycle import TicketFinal, allowed
+from domain.tickets.fields import Fault
+from domain.tickets.lifecycle import TicketFinal
 from domain.tickets.mentions import mentioned
 from domain.tickets.merging import into_itself
 from domain.tickets.model import (
@@ -55,32 +53,14 @@ from domain.tickets.model import (
     ChangeTicket,
     ClockAction,
     CreateTicket,
-    ImportTicket,
     Merge,
     Relate,
     Status,
     Ticket,
 )
-from domain.tickets.standing import seen, standing
 from domain.tickets.surroundings import Surroundings
 
 OPENING: Final = "POST /api/tickets"
-
-
-def foreseen(command: CreateTicket | ImportTicket) -> dict[str, str]:
-    """The search attributes that a new ticket will most likely have; the decision corrects what turns out otherwise."""
-    opened = Status.OPEN if command.assignee_id else Status.NEW
-    status = command.status if isinstance(command, ImportTicket) else opened
-    tier = command.sla_tier or Tier.BASIC
-    found = {"SupStatus": status.value, "SupSeverity": command.severity.value, "SupTier": tier.value}
-    return found | ({"SupAssignee": str(command.assignee_id)} if command.assignee_id else {})
-
-
-TICKET: Final = Kind(
-    name="ticket",
-    summary=lambda command: f"{command.severity} {command.priority} by {command.channel}",
-    attributes=foreseen,
-)
 
 
 @dataclass(frozen=True)
@@ -151,7 +131,7 @@ class Desk:
         self, comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime
     ) -> CommentView:
         """A comment as its author gets it back, with the files that it came with."""
-        view = comment_view(comment_id, ticket_id, body, caller, at)
+        view = said_view(comment_id, ticket_id, body, caller, at)
         if not body.attachment_ids:
             return view
         async with tenant_transaction(self.engine, caller.tenant_id) as connection:
@@ -171,7 +151,7 @@ class Desk:
         message = await self._saying(command, body, caller, key, "POST calls", ticket_id)
         receipt = await self._update(ticket_id, "comment", message, caller)
         said = NewComment.model_construct(body=body.notes, internal=True)
-        return comment_view(message.command.comment_id, ticket_id, said, caller, receipt.at, call=message.command.call)
+        return said_view(message.command.comment_id, ticket_id, said, caller, receipt.at, call=message.command.call)
 
     async def merge(self, ticket_id: UUID, body: MergeBody, caller: Caller, key: str | None) -> TicketView:
         """Close a ticket into another one, which goes on with what its customer waits for."""
@@ -362,58 +342,3 @@ def opening_ids(caller: Caller, key: str | None, route: str) -> tuple[UUID, str]
     principal = str(caller.id)
     process_id = derived_id(caller.tenant_id, principal, route, key) if key else compat.uuid7()
     return process_id, command_id(caller.tenant_id, principal, route, process_id, key or "create")
-
-
-def from_receipt(receipt: Receipt, description: str, reader: Actor, defined: Definitions) -> TicketView:
-    """The ticket as a decision left it."""
-    shown = standing(Ticket.model_validate(receipt.state), receipt.deadlines)._asdict()
-    told = {"description": description, "satisfaction": receipt.answer.get("satisfaction")}
-    return view(receipt.state | told | shown, reader, defined)
-
-
-def view(row: Mapping[str, Any], reader: Actor, defined: Definitions) -> TicketView:
-    """A ticket's row or state as its reader sees it, by the custom fields that the tenant has defined."""
-    fields = {name: row[name] for name in TICKET_FIELDS}
-    sla = SlaStanding(
-        state=seen(row["sla_standing"], row["at_risk_at"], datetime.now(UTC)),
-        next_deadline_at=row["next_deadline_at"],
-        next_kind=row["next_deadline_kind"],
-    )
-    derived: dict[str, Any] = {
-        "number": f"SUP-{row['number']}",
-        "allowed_transitions": allowed(Status(row["status"]), reader),
-    }
-    if not reader.staff:
-        derived |= {"watchers": [], "route": None, "links": [], "fields": defined.shown(row["fields"])}
-    return TicketView.model_validate(fields | derived | {"sla": sla}, by_name=True)
-
-
-TICKET_FIELDS: Final = tuple(
-    name for name in TicketView.model_fields if name not in {"number", "allowed_transitions", "sla"}
-)
-
-
-def file_views(rows: Iterable[Mapping[str, Any]]) -> list[FileView]:
-    """The files of a comment as its readers see them."""
-    return [FileView.model_validate({name: row[name] for name in FileView.model_fields}, by_name=True) for row in rows]
-
-
-def comment_view(
-    comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime, call: Call | None = None
-) -> CommentView:
-    """A comment as its author gets it back."""
-    return CommentView(
-        id=comment_id,
-        ticket_id=ticket_id,
-        author=Author(id=caller.id, name=caller.actor.name, role=caller.role),
-        body=body.body,
-        internal=body.internal,
-        channel=ContactChannel.PHONE if call else None,
-        automatic=False,
-        quoted=None,
-        call=CallView(direction=call.direction, seconds=call.seconds) if call else None,
-        attachments=[],
-        created_at=at,
-        updated_at=at,
-        version=1,
-    )

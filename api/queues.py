@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.desk import TICKET
 from api.errors import Refused
 from api.processes import Finished, Processes
+from api.ticket_kind import TICKET
 from db.engine import tenant_transaction
 from db.routing import next_waiting, room_of
 from domain.identity import SYSTEM

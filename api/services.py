@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
-from api.desk import TICKET, Desk
+from api.desk import Desk
 from api.fields import TicketFields
 from api.gate import Gate
 from api.keyring import KeyRing
@@ -24,6 +24,7 @@ from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
 from api.templating import Templating
+from api.ticket_kind import TICKET
 from runtime.blobs import Blobs, FolderBlobs
 from runtime.settings import Settings
 from runtime.targets import Targets

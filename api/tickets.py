@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from api.dependencies import Agent, App, IdempotencyKey, IfMatch, PageQuery, Principal, Session, page_of
-from api.desk import file_views, view
 from api.errors import refusals
 from api.history import told
 from api.paging import Page, PageRequest
@@ -19,8 +18,6 @@ from api.responses import reply
 from api.routing import Area
 from api.schemas.history import HistoryView
 from api.schemas.tickets import (
-    Author,
-    CallView,
     CommentOrder,
     CommentView,
     NewComment,
@@ -29,6 +26,7 @@ from api.schemas.tickets import (
     TicketQuery,
     TicketView,
 )
+from api.ticket_views import comment_view, ticket_view
 from db.attachments import attachments_of
 from db.tickets.history import list_history
 from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_tickets
@@ -74,7 +72,7 @@ async def get_ticket(ticket_id: TicketId, caller: Principal, app: App, session: 
     """One ticket, with the moves that are allowed next."""
     row = found(await find_ticket(session, caller.actor, ticket_id))
     defined = await app.desk.fields.of(caller.tenant_id, session)
-    return reply(view(row, caller.actor, defined), version=row["version"])
+    return reply(ticket_view(row, caller.actor, defined), version=row["version"])
 
 
 @router.patch(
@@ -134,7 +132,7 @@ async def ticket_page(
     """A page of the tickets that a query finds for a reader."""
     chosen, sort = filters(query, reader, defined), query.sort
     rows = await list_tickets(session, reader, chosen, sort, after(page, sort), page.count)
-    return page.page(rows, partial(view, reader=reader, defined=defined), sort, lambda row: sort_keys(row, sort))
+    return page.page(rows, partial(ticket_view, reader=reader, defined=defined), sort, lambda row: sort_keys(row, sort))
 
 
 def found(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -195,16 +193,3 @@ def sort_keys(row: Mapping[str, Any], sort: str) -> list[str | int | None]:
     """The sort keys of a row, for its cursor."""
     value = row["sort_key"]
     return [value if sort.endswith("priority") else value.isoformat(), str(row["id"])]
-
-
-def comment_view(row: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> CommentView:
-    """A comment's row as its readers see it."""
-    author = Author(id=row["author_id"], name=row["author_name"], role=row["author_role"])
-    at = row["created_at"]
-    shown = {name: row[name] for name in ("id", "ticket_id", "body", "internal", "channel", "automatic", "quoted")}
-    called = row["call_direction"] is not None
-    shown["attachments"] = file_views(files)
-    shown["call"] = CallView(direction=row["call_direction"], seconds=row["call_seconds"]) if called else None
-    return CommentView.model_validate(
-        shown | {"author": author, "created_at": at, "updated_at": at, "version": 1}, by_name=True
-    )

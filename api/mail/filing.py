@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.desk import TICKET
 from api.errors import Refused
 from api.mail.files import Kept, MailFiles
 from api.merging import Merging
 from api.processes import Finished, Processes
+from api.ticket_kind import TICKET
 from db.engine import tenant_transaction
 from db.mailboxes import find_mailbox, list_addresses
 from db.tickets.reads import find_ticket

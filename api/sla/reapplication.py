@@ -11,10 +11,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from api.desk import TICKET
 from api.errors import Refused, Unavailable
 from api.processes import Broken, Finished, Processes
 from api.records import new_id
+from api.ticket_kind import TICKET
 from db.engine import tenant_transaction
 from db.jobs import enqueue_once
 from db.sla.open_tickets import ACCOUNTS, COUNTED_ON, EVERY, TO_REAPPLY, OpenTickets

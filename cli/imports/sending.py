@@ -10,9 +10,9 @@ from typing import Final, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
-from api.desk import TICKET
 from api.errors import Refused, Unavailable, is_away
 from api.processes import Broken, Finished, Processes
+from api.ticket_kind import TICKET
 from cli.imports.model import Bad
 from cli.imports.orders import Order
 from cli.imports.survey import told

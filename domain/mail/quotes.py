@@ -151,10 +151,11 @@ def attribution(lines: list[str], place: int) -> int:
             return 0
         if not line.endswith((":", "：")):
             continue
-        if telling(joined) and any(each.fullmatch(joined) for each in REPLIED):
+        quoting = quotes_next(lines, place + length)
+        if (telling(joined) or quoting) and any(each.fullmatch(joined) for each in REPLIED):
             return length
         # A language that we do not know: an address, and a colon at the end, before what is quoted.
-        if "@" in joined and quotes_next(lines, place + length):
+        if "@" in joined and quoting:
             return length
     return 0
 

@@ -5,7 +5,7 @@ from alembic import op
 from migrations.rls import APP_ROLE, protect
 
 revision = "0016_outgoing_mail"
-down_revision = "0017_ratings"
+down_revision = "0015_ratings"
 branch_labels = None
 depends_on = None
 

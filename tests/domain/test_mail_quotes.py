@@ -21,6 +21,7 @@ HEADINGS = [
     "пн, 2 мар. 2026 г. в 10:00, Summit <support@summit.example>:",
     "2026年3月2日(月) 10:00 Summit <support@summit.example>:",
     "Summit <support@summit.example> 于2026年3月2日周一 10:00写道：",
+    "On Monday Support wrote:",
     "-----Original Message-----",
     "-----Ursprüngliche Nachricht-----",
     "________________________________\nFrom: Summit <support@summit.example>\nSent: Monday, March 2\nTo: Casey\nSubject: Re: Help",

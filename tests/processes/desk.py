@@ -16,8 +16,8 @@ from temporalio.worker import Worker
 
 from activities.tickets import TicketActivities
 from api.confirmations import Confirmations
-from api.desk import TICKET
 from api.processes import Processes
+from api.ticket_kind import TICKET
 from db.connections import decision_pool
 from db.decisions import Database
 from db.engine import make_engine

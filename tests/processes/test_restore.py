@@ -15,8 +15,8 @@ from temporalio.testing import WorkflowEnvironment
 from activities.areas import AREAS
 from activities.restore import read, restore
 from api.confirmations import Confirmations
-from api.desk import TICKET
 from api.processes import Processes
+from api.ticket_kind import TICKET
 from db.connections import decision_pool
 from db.decisions import Database
 from db.engine import make_engine

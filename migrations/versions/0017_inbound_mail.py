@@ -4,7 +4,7 @@ from alembic import op
 
 from migrations.rls import APP_ROLE, protect
 
-revision = "0015_inbound_mail"
+revision = "0017_inbound_mail"
 down_revision = "0016_outgoing_mail"
 branch_labels = None
 depends_on = None

@@ -4,7 +4,7 @@ from alembic import op
 
 from migrations.rls import protect
 
-revision = "0017_ratings"
+revision = "0015_ratings"
 down_revision = "0014_desk_records"
 branch_labels = None
 depends_on = None
