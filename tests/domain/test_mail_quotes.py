@@ -21,12 +21,12 @@ HEADINGS = [
     "пн, 2 мар. 2026 г. в 10:00, Summit <support@summit.example>:",
     "2026年3月2日(月) 10:00 Summit <support@summit.example>:",
     "Summit <support@summit.example> 于2026年3月2日周一 10:00写道：",
-    "On Monday Support wrote:",
     "-----Original Message-----",
     "-----Ursprüngliche Nachricht-----",
     "________________________________\nFrom: Summit <support@summit.example>\nSent: Monday, March 2\nTo: Casey\nSubject: Re: Help",
     "Von: Summit <support@summit.example>\nGesendet: Montag, 2. März 2026 10:00\nAn: Casey\nBetreff: AW: Hilfe",
     "*De:* Summit\n*Envoyé:* lundi 2 mars 2026\n*À:* Casey\n*Objet:* RE: Aide",
+    "On Monday Support wrote:",
 ]
 
 
