@@ -10,6 +10,8 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.error import HTTPError
 
+from cli.demo_records import RECORDS, Record
+
 TRIES: Final = 20
 """How often a call is sent, a second apart, while the API is away: it may be restarted under our hands."""
 CALL_SECONDS: Final = 10.0
@@ -233,6 +235,7 @@ class Teller:
         self.url = url
         self.tokens = tokens
         self.people: dict[str, str] = {}
+        self.teams: dict[str, str] = {}
 
     async def tell_all(self) -> int:
         """Tell what has not been told; how many tickets there were to tell of."""
@@ -241,13 +244,30 @@ class Teller:
             return 0
         await self.meet()
         await asyncio.gather(*map(self.tell, STORIES))
+        await asyncio.gather(*map(self.furnish, RECORDS))
         await self.tell(LAST)
         return len(STORIES) + 1
 
     async def meet(self) -> None:
-        """Learn the ids of those to whom tickets are assigned."""
+        """Learn the ids of people and teams."""
         for login in ("agent", "lead", "otherAdmin"):
             self.people[login] = (await self.call(login, "GET", "/api/me"))["id"]
+        self.teams = {team["name"]: team["id"] for team in (await self.call("lead", "GET", "/api/teams"))["data"]}
+
+    async def furnish(self, record: Record) -> None:
+        """Have a record, unless one of its name is there."""
+        kept = (await self.call(record.who, "GET", record.path))["data"]
+        if all(each[record.named_by] != record.fields[record.named_by] for each in kept):
+            await self.call(record.who, "POST", record.path, self.placed(record.fields))
+
+    def placed(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields with a team's id where its name stood, also among a macro's changes."""
+        found = dict(fields)
+        if "teamId" in found:
+            found["teamId"] = self.teams[found["teamId"]]
+        if "changes" in found:
+            found["changes"] = self.placed(found["changes"])
+        return found
 
     async def tell(self, story: Story) -> None:
         """One ticket's story. Each call has a key of its own, so that a story broken off can be told from the start."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from cli.demo_records import RECORDS
 from cli.demo_tickets import LAST, STORIES, Teller, tell_demo
 
 
@@ -44,6 +45,16 @@ async def test_stories_told_again_add_nothing(summit: dict[str, Any]) -> None:
         await teller.tell(story)
     assert (await tickets(summit), await tickets(summit, "otherAdmin")) == before
     assert await teller.tell_all() == 0
+
+
+async def test_the_desk_has_what_it_works_with_and_each_once(summit: dict[str, Any]) -> None:
+    teller = Teller(summit["apiUrl"], summit["tokens"])
+    await teller.tell_all()
+    await teller.meet()
+    for record in RECORDS:
+        await teller.furnish(record)
+        kept = (await teller.call(record.who, "GET", record.path))["data"]
+        assert [each[record.named_by] for each in kept].count(record.fields[record.named_by]) == 1
 
 
 async def test_what_cannot_be_told_is_one_line(summit: dict[str, Any]) -> None:
