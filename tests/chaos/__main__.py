@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from tests.chaos import crashes, mail, outages, queues
+from tests.chaos import crashes, mail, moving, outages, queues
 from tests.chaos.assault import Assault
 from tests.chaos.desk import Desk
 from tests.chaos.findings import Finding, show, violations
@@ -29,6 +29,7 @@ SUPERVISED: dict[str, Scenario] = {
     "queue-drained": queues.drained,
     "merged": queues.merged,
     "mail": mail.taken_in,
+    "imported": moving.imported,
     "temporal-lost": outages.temporal_lost,
 }
 ABANDONED: dict[str, Scenario] = {
