@@ -111,7 +111,7 @@ def extras(request: Request[Any]) -> Iterator[Bound]:
     said = command.comment if isinstance(command, ApplyMacro) else command
     files = getattr(said, "attachment_ids", ())
     if files:
-        origin = getattr(said, "through", None) or getattr(said, "follow_up_of", None)
+        origin = getattr(said, "addressed", None) or getattr(said, "follow_up_of", None)
         yield Bound(FILES, {"files": list(files), "ticket": request.process_id, "origin": origin})
     elif isinstance(command, Merge):
         yield Bound(TARGET, {"into": command.into_id})

@@ -19,12 +19,14 @@ from api.routing import Area
 from api.schemas.bulk import BulkBody
 from api.schemas.jobs import JobView
 from api.ticket_kind import TICKET
+from db.tickets.relations import colleagues_called
 from domain.ids import command_id, derived_id
 from domain.jobs import Failure, Job, Page
 from domain.process import Invalid, KeyReused, NotFound
 from domain.protocol import Message
 from domain.tickets.fields import check
 from domain.tickets.lifecycle import TicketFinal
+from domain.tickets.mentions import mentioned
 from domain.tickets.model import AddComment, ApplyMacro, ChangeTicket, Status
 
 router = Area(prefix="/api/tickets", tags=["Tickets"])
@@ -65,6 +67,8 @@ async def change_tickets(body: BulkBody, agent: Agent, app: App, session: Sessio
             raise UnfitFields(faults)
         patch["fields"] = defined.kept(patch["fields"])
     comment = body.comment.model_dump(mode="json", exclude_unset=True) if body.comment else None
+    if comment and body.comment and body.comment.internal and (names := mentioned(body.comment.body)):
+        comment["mentions"] = [str(each) for each in await colleagues_called(session, names)]
     return await accept(
         once, BULK, {"ids": [str(each) for each in body.ids], "patch": patch, "comment": comment}, agent
     )

@@ -117,14 +117,15 @@ class Desk:
         try:
             receipt = await self.processes.update(TICKET, ticket_id, "comment", message)
         except Finished as finished:
-            await self._seen(ticket_id, caller)
-            if elsewhere := await self.merging.last_hop(caller.tenant_id, Ticket.model_validate(finished.state)):
-                return await self._comment_elsewhere(*elsewhere, message, body, caller)
-            return await self._follow_up(ticket_id, Status(finished.state["status"]), body, caller, key)
+            ended = Ticket.model_validate(finished.state)
+            return await self._go_on(ended, message, body, caller, key, TicketFinal(ended.status))
         except Refused as refused:
             if refused.record.type != TicketFinal.__name__:
                 raise
-            return await self._follow_up(ticket_id, Status.CLOSED, body, caller, key, refused)
+            found = await self.merging.ticket(caller.tenant_id, ticket_id)
+            if found is None:
+                raise
+            return await self._go_on(found, message, body, caller, key, refused)
         return await self._said(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
 
     async def _said(
@@ -194,13 +195,40 @@ class Desk:
             await self._seen(ticket_id, caller)
             raise TicketFinal(Status(finished.state["status"])) from None
 
-    async def _comment_elsewhere(
-        self, ticket_id: UUID, through: UUID, message: Message[AddComment], body: NewComment, caller: Caller
+    async def _go_on(
+        self,
+        ended: Ticket,
+        message: Message[AddComment],
+        body: NewComment,
+        caller: Caller,
+        key: str | None,
+        final: Exception,
     ) -> CommentView:
-        """A comment on a ticket that was merged, said on the one where the conversation goes on."""
-        command = message.command.model_copy(update={"through": through})
-        receipt = await self._update(ticket_id, "comment", message.model_copy(update={"command": command}), caller)
-        return await self._said(command.comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
+        """A comment on a ticket that is over: said where that was merged into, else a customer's opens a follow-up."""
+        await self._seen(ended.id, caller)
+        route = f"POST /api/tickets/{ended.id}/comments"
+        mark = fingerprint(body.model_dump_json())
+        opened = await self._opened(caller, key, route, mark) if key else None
+        hop = None if opened else await self.merging.last_hop(caller.tenant_id, ended)
+        while hop is not None:
+            there, through = hop
+            to = {"through": through, "addressed": ended.id}
+            command = message.command.model_copy(update=to)
+            try:
+                receipt = await self.processes.update(
+                    TICKET, there, "comment", message.model_copy(update={"command": command})
+                )
+            except (Finished, Refused) as over:
+                if isinstance(over, Refused) and over.record.type != TicketFinal.__name__:
+                    raise
+                further = await self.merging.last_hop(caller.tenant_id, ended)
+                hop = further if further and further[0] != there else None  # merged on meanwhile, or over as well
+            else:
+                return await self._said(command.comment_id, there, body, caller, body.occurred_at or receipt.at)
+        if caller.actor.staff or body.internal or body.status:
+            raise final
+        receipt = opened or await self._follow_up(ended.id, route, mark, body, caller, key)
+        return await self._said(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
 
     async def adjust(
         self, ticket_id: UUID, kind: ClockKind, action: ClockAction, body: Adjustment, caller: Caller, key: str | None
@@ -211,16 +239,8 @@ class Desk:
         await self._update(ticket_id, "clock", message, caller)
 
     async def _follow_up(
-        self,
-        ticket_id: UUID,
-        status: Status,
-        body: NewComment,
-        caller: Caller,
-        key: str | None,
-        refused: Refused | None = None,
-    ) -> CommentView:
-        if caller.actor.staff or body.internal or body.status:
-            raise refused or TicketFinal(status)
+        self, ticket_id: UUID, route: str, mark: str, body: NewComment, caller: Caller, key: str | None
+    ) -> Receipt:
         old = await self._seen(ticket_id, caller)
         command = CreateTicket(
             customer_email=old["customer_email"],
@@ -234,12 +254,10 @@ class Desk:
             opening=body.body,
             attachment_ids=tuple(body.attachment_ids),
         )
-        route = f"POST /api/tickets/{ticket_id}/comments"
-        process_id, message = self._opening(command, caller, key, route, fingerprint(body.model_dump_json()))
+        process_id, message = self._opening(command, caller, key, route, mark)
         if command.attachment_ids:
             await self._take_in(command, caller, process_id, message)
-        receipt = await self.processes.create(TICKET, process_id, message)
-        return await self._said(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
+        return await self.processes.create(TICKET, process_id, message)
 
     def _opening(
         self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str

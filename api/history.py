@@ -22,7 +22,7 @@ from db.tickets.history import edits_of, names_of, told_on
 from domain.identity import Actor
 from domain.sla.clocks import Clock
 from domain.tickets.clock_story import ClockChange, Edit
-from domain.tickets.story import Known, Recorded, Story, addressed, kept, rung, tell
+from domain.tickets.story import Known, Recorded, Story, addressed, kept, reason_of, rung, tell
 
 Row = Mapping[str, Any]
 
@@ -84,7 +84,7 @@ def view(row: Row, story: Story) -> HistoryView:
         decided_at=row["decided_at"],
         summary=story.summary,
         changes=changes | {name: entries for name, entries in lists.items() if entries},
-        reason=row["command"].get("reason"),
+        reason=reason_of(row["command"]),
     )
 
 

@@ -12,6 +12,7 @@ from api.errors import Refused, Unavailable
 from api.processes import Broken, Finished, Kind, Processes
 from db.engine import tenant_transaction
 from db.processes import standing
+from db.tickets.relations import end_of_merges
 from domain.identity import Actor
 from domain.ids import command_id
 from domain.jobs import Failure, Job, Page
@@ -22,9 +23,6 @@ from domain.tickets.model import Ticket
 
 ABSORB: Final = "ABSORB"
 """As `db/projections/tickets.py` names the job that a merge leaves behind."""
-
-MOST_HOPS: Final = 64
-"""No chain of merges is longer: a ticket that was merged is never merged into."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,11 @@ class Merging:
             await self.hand_on(tenant_id, source_id, author)
 
     async def absorb(self, job: Job) -> AsyncIterator[Page]:
-        """The job that every merge leaves behind."""
-        refused = await self.hand_on(job.tenant_id, UUID(str(job.input["source"])), job.author)
+        """The job that every merge leaves behind. Raises Unavailable while the other ticket can be told nothing."""
+        try:
+            refused = await self.hand_on(job.tenant_id, UUID(str(job.input["source"])), job.author)
+        except Broken as broken:
+            raise Unavailable from broken
         yield Page(done=1, total=1, failures=(refused,) if refused else ())
 
     async def hand_on(self, tenant_id: UUID, source_id: UUID, author: Actor) -> Failure | None:
@@ -50,7 +51,8 @@ class Merging:
         source = await self.ticket(tenant_id, source_id)
         if source is None or source.merged_into is None:
             return None
-        last = await self.end_of(tenant_id, source)
+        hop = await self.last_hop(tenant_id, source)
+        last = await self.ticket(tenant_id, hop[0]) if hop else None
         if last is None:
             return None
         command = left_behind(source, last)
@@ -69,29 +71,13 @@ class Merging:
             return Failure(id=str(last.id), detail=refused.record.detail)
         return None
 
-    async def end_of(self, tenant_id: UUID, source: Ticket) -> Ticket | None:
-        """The ticket at which a merged ticket's conversation goes on; None when that cannot be found."""
-        found, hops = source, 0
-        while found.merged_into is not None and hops < MOST_HOPS:
-            following = await self.ticket(tenant_id, found.merged_into)
-            if following is None:
-                return None
-            found, hops = following, hops + 1
-        return found
-
     async def last_hop(self, tenant_id: UUID, source: Ticket) -> tuple[UUID, UUID] | None:
-        """Where a reply on a merged ticket lands, and the ticket through which it comes there."""
-        through = source
-        for _ in range(MOST_HOPS):
-            if through.merged_into is None:
-                return None
-            following = await self.ticket(tenant_id, through.merged_into)
-            if following is None:
-                return None
-            if following.merged_into is None:
-                return following.id, through.id
-            through = following
-        return None
+        """Where a reply on a merged ticket lands, and the ticket through which it comes there; None for one that was not merged."""
+        if source.merged_into is None:
+            return None
+        async with tenant_transaction(self.engine, tenant_id) as connection:
+            found = await end_of_merges(connection, source.id)
+        return (found[0], found[1]) if found and found[1] else None
 
     async def ticket(self, tenant_id: UUID, ticket_id: UUID) -> Ticket | None:
         """A ticket as its last decision left it."""

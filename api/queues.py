@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.errors import Refused
-from api.processes import Finished, Processes
+from api.processes import Broken, Finished, Processes
 from api.ticket_kind import TICKET
 from db.engine import tenant_transaction
-from db.routing import next_waiting, room_of
+from db.routing import next_waiting
 from domain.identity import SYSTEM
 from domain.ids import command_id
 from domain.jobs import Job, Page
@@ -49,8 +49,7 @@ class Queues:
         after = place(job.cursor)
         while True:
             async with tenant_transaction(self.engine, job.tenant_id) as session:
-                room = await room_of(session, team)
-                line = await next_waiting(session, team, after, min(room, AT_A_TIME)) if room else ()
+                line = await next_waiting(session, team, after, AT_A_TIME)
             if not line:
                 return
             for ticket, created_at in line:
@@ -70,7 +69,9 @@ class Queues:
         try:
             await self.processes.update(TICKET, ticket, "assign", message)
         except (Refused, Finished, NotFound):
-            return  # somebody has it meanwhile, or nobody has what it takes: the next in line may be easier to place
+            return  # somebody has it meanwhile, or the room is gone
+        except Broken:
+            log.exception("assignment_broken", ticket_id=str(ticket), tenant_id=str(job.tenant_id))  # the line goes on
 
     async def run(self) -> None:
         """Look at all queues now and then, until cancelled."""

@@ -156,7 +156,7 @@ def completed(whole: dict[str, Any]) -> NewTicket:
 
 
 async def said(session: AsyncConnection, row: Row, values: dict[str, str]) -> AddComment | None:
-    """The comment of a macro; an internal one calls the colleagues whom it names, as a written one does."""
+    """The comment of a macro; an internal one calls the colleagues whom its own text names, not those in what is filled in."""
     if row["body"] is None:
         return None
     text = render(row["body"], values)
@@ -165,7 +165,7 @@ async def said(session: AsyncConnection, row: Row, values: dict[str, str]) -> Ad
     more: dict[str, Any] = {}
     if row["internal"]:
         more["internal"] = True
-        if names := mentioned(text):
+        if names := mentioned(row["body"]):
             more["mentions"] = await colleagues_called(session, names)
     return AddComment(comment_id=UUID(int=0), body=text, **more)
 

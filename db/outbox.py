@@ -24,6 +24,7 @@ LEASE: Final = Statement(text("select * from lease_notifications(:wanted, :busy,
 STATE: Final = Statement(text("select * from outbox_state()"))
 PRUNE_EVENTS: Final = Statement(text("select prune_events(:before, :most) as gone"))
 PRUNE_DELIVERIES: Final = Statement(text("select prune_deliveries(:before, :most) as gone"))
+PRUNE_JOBS: Final = Statement(text("select prune_jobs(:before, :most) as gone"))
 
 FACTS: Final = Statement(text("select * from notification_facts(:ids, :direct, :since)"))
 DELIVER: Final = Statement(text("select deliver_notifications(:ids) as told"))

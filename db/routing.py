@@ -15,6 +15,18 @@ WAITING: Final = (
     f"s.assignee_id is null and s.route is not null and s.{UNRESOLVED} and s.route ->> 'method' <> 'MANUAL'"
 )
 
+PRESENT: Final = "u.active and u.available and u.role <> 'CUSTOMER'"
+LOAD: Final = f"(select count(*) from support_tickets s where s.assignee_id = u.id and s.{UNRESOLVED})"  # noqa: S608
+FREE: Final = f"""
+select m.team_id, u.id, array(select lower(x) from unnest(u.skills) x) as skills, r.room
+from team_members m join users u on u.id = m.user_id cross join lateral (select u.capacity - {LOAD} as room) r
+where {PRESENT} and r.room > 0 and m.team_id"""  # noqa: S608 - constants
+"""Who has room in the teams that follow."""
+ABLE: Final = """
+f.skills @> array(select lower(x) from jsonb_array_elements_text(coalesce(s.route -> 'skills', '[]')) x)
+and not coalesce(s.route -> 'declined_by', '[]') ? f.id::text"""
+"""Whether the member `f` can take the waiting ticket `s`, as `domain.tickets.routing.choose` has it."""
+
 RULE_COLUMNS: Final = """
 t.routing_revision,
 case when t.routing_revision is distinct from cast(:known_routing_revision as bigint) then (
@@ -34,31 +46,36 @@ order by x.id for no key update
 
 QUEUE: Final = Statement(
     text(f"""
-select
-  exists (select from support_tickets s where s.team_id = :team and s.id <> :ticket and {WAITING}) as waiting,
+with free as materialized ({FREE} = :team)
+select cast(:team as uuid) as team_id,
+  exists (select from support_tickets s join free f on {ABLE}
+    where s.team_id = :team and s.id <> :ticket and {WAITING}) as waiting,
   (select coalesce(json_agg(json_build_object('user_id', u.id, 'skills', u.skills, 'capacity', u.capacity,
-     'assigned_at', m.assigned_at, 'load', (
-       select count(*) from support_tickets s where s.assignee_id = u.id and s.{UNRESOLVED}))), '[]')
+     'assigned_at', m.assigned_at, 'load', {LOAD})), '[]')
    from team_members m join users u on u.id = m.user_id
-   where m.team_id = :team and u.active and u.available and u.role <> 'CUSTOMER' and u.capacity > 0) as candidates
+   where m.team_id = :team and {PRESENT} and u.capacity > 0) as candidates
 """)  # noqa: S608 - constants
 )
 
 # Behind the lock, in a statement of its own: it sees what those who held it before have written.
 LOCK_QUEUES_OF: Final = Statement(
     text("""
-select x.id from teams x where x.id = :team or x.id in (select m.team_id from team_members m where m.user_id = :agent)
+select x.id from teams x
+where x.id = :team or x.id in (select m.team_id from team_members m where m.user_id = any(cast(:agents as uuid[])))
 order by x.id for share
 """),
     alone=True,
 )
 
 _DRAIN: Final = f"""
+with q as materialized (
+  select m.team_id from team_members m where m.user_id = :agent union select cast(:team as uuid)
+), free as materialized ({FREE} in (select q.team_id from q))
 insert into jobs (id, tenant_id, kind, input, author)
 select gen_random_uuid(), :tenant_id, 'DRAIN', jsonb_build_object('team', q.team_id), cast(:author as jsonb)
-from (select m.team_id from team_members m where m.user_id = :agent union select cast(:team as uuid)) q
-where q.team_id is not null
-  and exists (select from support_tickets s where s.team_id = q.team_id and {WAITING})
+from q
+where exists (select from support_tickets s join free f on f.team_id = s.team_id and {ABLE}
+    where s.team_id = q.team_id and {WAITING})
   and not exists (
     select from jobs j where j.kind = 'DRAIN' and j.state = 'QUEUED' and j.done = 0 and j.cursor is null
       and j.input = jsonb_build_object('team', q.team_id) for update)
@@ -73,18 +90,12 @@ DRAIN_NOW: Final = text(_DRAIN).bindparams(
     bindparam("agent", type_=Uuid), bindparam("team", type_=Uuid), bindparam("tenant_id", type_=Uuid)
 )
 
-ROOM: Final = text(f"""
-select coalesce(sum(greatest(u.capacity - (
-  select count(*) from support_tickets s where s.assignee_id = u.id and s.{UNRESOLVED}), 0)), 0)::int
-from team_members m join users u on u.id = m.user_id
-where m.team_id = :team and u.active and u.available and u.role <> 'CUSTOMER'
-""")  # noqa: S608 - constants
-
 NEXT_WAITING: Final = text(f"""
+with free as materialized ({FREE} = :team)
 select s.id, s.created_at from support_tickets s
-where s.team_id = :team and {WAITING}
+where s.team_id = :team and {WAITING} and exists (select from free f where {ABLE})
   and (cast(:after_at as timestamptz) is null or (s.created_at, s.id) > (cast(:after_at as timestamptz), cast(:after_id as uuid)))
-order by s.created_at, s.id limit :count
+order by s.created_at, s.id limit least(:count, (select sum(f.room) from free f))
 """)  # noqa: S608 - constants
 
 
@@ -95,15 +106,10 @@ async def queue_drains(
     await connection.execute(DRAIN_NOW, {"tenant_id": tenant_id, "author": author, "agent": agent, "team": team})
 
 
-async def room_of(connection: AsyncConnection, team_id: UUID) -> int:
-    """How many more tickets the team's available members can take."""
-    return int((await connection.execute(ROOM, {"team": team_id})).scalar_one())
-
-
 async def next_waiting(
     connection: AsyncConnection, team_id: UUID, after: tuple[datetime, UUID] | None, count: int
 ) -> Sequence[tuple[UUID, datetime]]:
-    """The tickets that wait in a team's queue, the oldest first."""
+    """The tickets that wait in a team's queue and that somebody with room can take, the oldest first."""
     at, last = after or (None, None)
     found = await connection.execute(NEXT_WAITING, {"team": team_id, "after_at": at, "after_id": last, "count": count})
     return [(row.id, row.created_at) for row in found]

@@ -23,9 +23,9 @@ TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 
 def clean_name(name: str) -> str:
     """`name` without folders, control characters and tricks of writing, at most 255 bytes; `file` when nothing is left."""
-    last = " ".join(PATH.split(name)[-1].split())
-    kept = (c for c in last if c not in TURNING and unicodedata.category(c) not in FORBIDDEN)
-    clean = unicodedata.normalize("NFC", "".join(kept)).strip(" .")
+    spaced = " ".join(PATH.split(name)[-1].split())
+    kept = "".join(c for c in spaced if c not in TURNING and unicodedata.category(c) not in FORBIDDEN)
+    clean = unicodedata.normalize("NFC", " ".join(kept.split())).strip(" .")
     return shortened(clean) or NAMELESS
 
 

@@ -18,7 +18,7 @@ from activities.notifications.noting import Noting
 from activities.notifications.phrasing import Wordings
 from activities.notifications.settling import Settling
 from activities.notifications.webhooks import DeliveryLedger, WebhookLane
-from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, STATE, Pool, deliver, row
+from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, PRUNE_JOBS, STATE, Pool, deliver, row
 from domain.process import Channel
 from notify.http import Slack, StandardWebhook
 from notify.maildir import Maildir
@@ -32,6 +32,8 @@ PRUNED_AT_ONCE: Final = 5_000
 PRUNE_SECONDS: Final = 300.0
 DELIVERY_DAYS: Final = 30
 """How long the log of webhooks is kept."""
+JOB_DAYS: Final = 30
+"""How long it can be asked what a job has done."""
 
 
 def mail_carrier(settings: Settings) -> Smtp | Maildir:
@@ -112,7 +114,8 @@ class Upkeep:
         await self.mail.close()
 
     async def prune(self, now: datetime) -> None:
-        """Drop the oldest events and the oldest lines of the webhooks' log, a good many at a time."""
-        for statement, days in ((PRUNE_EVENTS, self.event_days), (PRUNE_DELIVERIES, DELIVERY_DAYS)):
+        """Drop the oldest events, jobs and lines of the webhooks' log, a good many at a time."""
+        kept = ((PRUNE_EVENTS, self.event_days), (PRUNE_DELIVERIES, DELIVERY_DAYS), (PRUNE_JOBS, JOB_DAYS))
+        for statement, days in kept:
             async with self.pool.connection() as connection:
                 await row(connection, statement, before=now - timedelta(days=days), most=PRUNED_AT_ONCE)

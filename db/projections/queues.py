@@ -1,13 +1,14 @@
 """What a decision on a ticket does to the queues of teams: it gives somebody a turn, frees room, or adds to a line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 from db.decisions import OpenDecision
 from db.routing import LOCK_QUEUES_OF, NOTE_TURN, QUEUE_DRAINS
 from db.statements import Bound
-from domain.process import Decision
-from domain.tickets.model import ChangeTicket, CreateTicket, ImportTicket, Ticket
+from domain.process import Command, Decision
+from domain.tickets.model import ChangeTicket, CreateTicket, ImportTicket, Ticket, change_in
 from domain.tickets.queueing import unresolved, waits
 
 
@@ -20,21 +21,37 @@ def project_queue(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator[
     had = before.assignee_id if before else None
     if ticket.assignee_id not in (None, had) and not _by_hand(command):
         yield Bound(NOTE_TURN, {"at": opened.at, "team": ticket.team_id, "agent": ticket.assignee_id})
-    freed = had if before and unresolved(before) and not (unresolved(ticket) and ticket.assignee_id == had) else None
-    joined = ticket.team_id if waits(ticket) and _is_new_in_line(before, ticket, opened) else None
+    queue = _queue(opened)
+    worked = had if before and unresolved(before) else None
+    works = ticket.assignee_id if unresolved(ticket) else None
+    freed = worked if worked != works else None
+    joined = ticket.team_id if waits(ticket) and _is_new_in_line(before, ticket, queue) else None
+    # Who gets more to do by hand gets it before or after a queue has counted, not while it counts.
+    burdened = works if works != worked and not _among(queue, works) else None
+    agents = [agent for agent in (freed, burdened) if agent]
+    if agents or joined:
+        yield Bound(LOCK_QUEUES_OF, {"agents": agents, "team": joined})
     if freed or joined:
-        whom: dict[str, UUID | None] = {"agent": freed, "team": joined}
-        yield Bound(LOCK_QUEUES_OF, whom)
-        yield Bound(QUEUE_DRAINS, whom | {"tenant_id": tenant, "author": opened.request.actor.model_dump_json()})
+        author = opened.request.actor.model_dump_json()
+        yield Bound(QUEUE_DRAINS, {"agent": freed, "team": joined, "tenant_id": tenant, "author": author})
 
 
-def _by_hand(command: object) -> bool:
-    return isinstance(command, ChangeTicket | CreateTicket | ImportTicket) and command.assignee_id is not None
+def _by_hand(command: Command) -> bool:
+    named = change_in(command) or command
+    return isinstance(named, ChangeTicket | CreateTicket | ImportTicket) and named.assignee_id is not None
 
 
-def _is_new_in_line(before: Ticket | None, ticket: Ticket, opened: OpenDecision) -> bool:
+def _queue(opened: OpenDecision) -> Mapping[str, Any] | None:
+    """The queue that the decision looked at, its team's row locked."""
+    return opened.rows[-1] if len(opened.rows) > 2 else None
+
+
+def _among(queue: Mapping[str, Any] | None, agent: UUID | None) -> bool:
+    return queue is not None and any(each["user_id"] == str(agent) for each in queue["candidates"])
+
+
+def _is_new_in_line(before: Ticket | None, ticket: Ticket, queue: Mapping[str, Any] | None) -> bool:
     """A new ticket that finds nobody free joins a line that is drained when somebody is; unless the line stands without cause."""
     if before is None:
-        found = opened.rows[-1] if len(opened.rows) > 2 else None
-        return bool(found and found["waiting"])
+        return queue is None or queue["team_id"] != ticket.team_id or bool(queue["waiting"])
     return not waits(before) or before.team_id != ticket.team_id

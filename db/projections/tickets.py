@@ -18,14 +18,14 @@ from domain.ids import derived_id, opening_id
 from domain.process import Decision
 from domain.tickets.model import (
     AddComment,
-    ApplyMacro,
-    ChangeTicket,
     CreateTicket,
     ImportComments,
     ImportedComment,
     ImportTicket,
     Merge,
     Ticket,
+    change_in,
+    comment_in,
 )
 from domain.tickets.standing import standing
 
@@ -200,16 +200,17 @@ def project_moved(opened: OpenDecision, decision: Decision[Ticket], command: Any
     yield Bound(MOVE_TICKET, {"ticket": ticket.id} | moving(decision))
     if isinstance(command, ImportComments) and command.comments:
         yield taken_over(opened, ticket, command.comments)
-    if isinstance(command, ChangeTicket) and command.description is not None:
-        yield Bound(DESCRIBE_TICKET, {"ticket": ticket.id, "description": command.description})
+    asked = change_in(command)
+    if asked and asked.description is not None:
+        yield Bound(DESCRIBE_TICKET, {"ticket": ticket.id, "description": asked.description})
     if {"subject", "description"} & changes.keys():
         yield Bound(REINDEX_TICKET, {"ticket": ticket.id})
     if "tags" in changes:
         yield Bound(TAG_TICKET, tenant | {"ticket": ticket.id, "tags": list(ticket.tags)})
     if "links" in changes:
         yield linked(opened, ticket)
-    said = command.comment if isinstance(command, ApplyMacro) else command
-    if isinstance(said, AddComment):
+    said = comment_in(command)
+    if said:
         yield written(opened, ticket, said)
         if said.attachment_ids:
             yield attached(opened, ticket, said.attachment_ids, said)

@@ -26,6 +26,16 @@ order by outgoing desc, type, target_id
 """).bindparams(bindparam("ticket", type_=Uuid))
 
 
+END_OF_MERGES: Final = text("""
+with recursive chain as (
+  select s.id, s.merged_into, null::uuid as through, 0 as hops from support_tickets s where s.id = :ticket
+  union all
+  select s.id, s.merged_into, c.id, c.hops + 1 from chain c join support_tickets s on s.id = c.merged_into where c.hops < 1000
+)
+select id, through from chain where merged_into is null
+""").bindparams(bindparam("ticket", type_=Uuid))
+
+
 async def colleagues_called(connection: AsyncConnection, names: Sequence[str]) -> tuple[UUID, ...]:
     """The active staff who are called so, by address or by the part of it before the @."""
     found = await connection.execute(COLLEAGUES, {"names": list(names)})
@@ -35,3 +45,9 @@ async def colleagues_called(connection: AsyncConnection, names: Sequence[str]) -
 async def list_links(connection: AsyncConnection, ticket_id: UUID) -> Sequence[Any]:
     """A ticket's links, from both ends: `outgoing` ones are its own."""
     return (await connection.execute(LINKS, {"ticket": ticket_id})).mappings().all()
+
+
+async def end_of_merges(connection: AsyncConnection, ticket_id: UUID) -> tuple[UUID, UUID | None] | None:
+    """Where a ticket's conversation goes on after merges, and the merged ticket next to it; None for a ticket unknown."""
+    found = (await connection.execute(END_OF_MERGES, {"ticket": ticket_id})).first()
+    return (found.id, found.through) if found else None

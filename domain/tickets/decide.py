@@ -34,7 +34,7 @@ from domain.tickets.model import (
     Ticket,
 )
 from domain.tickets.outcome import PATCHED, conclude
-from domain.tickets.queueing import assign, enqueue, transferred
+from domain.tickets.queueing import assign, enqueue, given_back, route, transferred
 from domain.tickets.relations import copy_in, relate
 from domain.tickets.surroundings import Surroundings
 
@@ -137,9 +137,10 @@ def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id:
     draft = Draft(ticket, event, around)
     copy_in(draft, command.cc)
     draft.tell_assignee("ticket_assigned")
-    enqueue(draft)
+    route(draft)
     begin(draft, event.at)
     escalations.created(draft)
+    enqueue(draft)
     acknowledge(draft, command)
     return conclude(None, draft, command)
 
@@ -181,6 +182,7 @@ def change(draft: Draft, command: ChangeTicket) -> None:
     if (draft.ticket.severity, draft.ticket.sla_tier) != (before.severity, before.sla_tier):
         retarget(draft, event.at, moved=True)
     transferred(draft, before)
+    given_back(draft, before)
     if draft.ticket.assignee_id != before.assignee_id:
         draft.set(acted_at=event.at)
         draft.tell_assignee("ticket_assigned")

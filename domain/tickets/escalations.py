@@ -27,6 +27,7 @@ from domain.tickets.clocks import breach, retarget
 from domain.tickets.draft import Draft
 from domain.tickets.lifecycle import moved
 from domain.tickets.model import Priority, Severity, Status, Ticket
+from domain.tickets.queueing import transferred
 from domain.tickets.recipients import on_call_of, recipient
 from domain.tickets.surroundings import Terms
 
@@ -190,6 +191,7 @@ def reassign(draft: Draft, action: Reassign, at: datetime) -> None:
     before = draft.ticket
     if action.team_id:
         draft.set(team_id=action.team_id)
+        transferred(draft, before)
     if action.assignee_id and action.assignee_id != before.assignee_id:
         draft.set(assignee_id=action.assignee_id, acted_at=at)
         if before.status is Status.NEW:

@@ -82,11 +82,15 @@ class Method(StrEnum):
 
 
 class Route(Frozen):
-    """How a rule sent a ticket to its team, and whom of the team it needs; it is kept while the ticket waits for an agent."""
+    """How a rule sent a ticket to its team, and whom of the team it needs; it is kept while the ticket waits for an agent.
+
+    `declined_by` are those from whom it was taken by hand: the queue does not give it to them again.
+    """
 
     rule_id: UUID
     method: Method
     skills: tuple[str, ...] = ()
+    declined_by: tuple[UUID, ...] = ()
 
 
 MOST_UNANSWERED: Final = 16
@@ -288,8 +292,8 @@ class AddComment(Command):
 
     `occurred_at` (leads with a reason, and mail by the instant at which it came) dates what happened before it was recorded.
     `via` says how it came when that is not the ticket's own channel. `automatic` marks what a machine wrote, which answers and
-    asks nothing; `quoted` is the folded part of a mail; `cc` adds addresses to the conversation. `through` is a ticket merged
-    into this one, on which the author has replied.
+    asks nothing; `quoted` is the folded part of a mail; `cc` adds addresses to the conversation. `through` is the ticket
+    merged into this one through which a reply on `addressed` has come here.
     """
 
     type: Literal["comment"] = "comment"
@@ -307,6 +311,7 @@ class AddComment(Command):
     mentions: tuple[UUID, ...] = ()
     call: Call | None = None
     through: UUID | None = None
+    addressed: UUID | None = None
 
 
 class ApplyMacro(Command):
@@ -401,3 +406,15 @@ AnyCommand = (
 )
 TicketCommand = Annotated[AnyCommand, Field(discriminator="type")]
 TICKET_COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(TicketCommand)
+
+
+def change_in(command: Command) -> ChangeTicket | None:
+    """The change of fields that a command asks for, by itself or as a part of more."""
+    found = command.change if isinstance(command, ApplyMacro) else command
+    return found if isinstance(found, ChangeTicket) else None
+
+
+def comment_in(command: Command) -> AddComment | None:
+    """What a command says, by itself or beside what else it does."""
+    found = command.comment if isinstance(command, ApplyMacro) else command
+    return found if isinstance(found, AddComment) else None

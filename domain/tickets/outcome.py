@@ -12,15 +12,14 @@ from domain.tickets.due import promises
 from domain.tickets.lifecycle import FINAL
 from domain.tickets.model import (
     Absorb,
-    AddComment,
-    ApplyMacro,
     Assign,
-    ChangeTicket,
     ImportComments,
     ImportTicket,
     Merge,
     Relate,
     Ticket,
+    change_in,
+    comment_in,
 )
 from domain.tickets.surroundings import Surroundings
 
@@ -102,27 +101,31 @@ def noted(draft: Draft, settled: Sequence[Settlement]) -> dict[str, Change]:
     return {name: Change(after=entries) for name, entries in found.items() if entries}
 
 
-def described(command: Any, around: Surroundings) -> Mapping[str, Change]:
+def described(command: Command, around: Surroundings) -> Mapping[str, Change]:
     """How a command changes the description, which is a document beside the state."""
-    if not isinstance(command, ChangeTicket) or command.description in (None, around.description):
+    asked = change_in(command)
+    if asked is None or asked.description in (None, around.description):
         return NOTHING
-    return {"description": Change(before=around.description, after=command.description)}
+    return {"description": Change(before=around.description, after=asked.description)}
 
 
 def announce(draft: Draft, before: Ticket | None, command: Command, *, changed: bool) -> None:
     """Tell listeners of the decision itself; internal comments are the staff's own.
 
-    What time alone brings about is announced by what it is, and as an update only when it has changed the ticket's fields.
+    What is said and changes fields too is both. What time alone brings about is announced by what it is, and as an update only
+    when it has changed the ticket's fields.
     """
     if (isinstance(command, Wake) and not changed) or isinstance(command, ImportTicket | ImportComments):
         return
-    said = command.comment if isinstance(command, ApplyMacro) else command if isinstance(command, AddComment) else None
+    said = comment_in(command)
     if isinstance(command, Merge):
         draft.announce("merged", internal=False, intoId=str(command.into_id))
     elif before is None:
         draft.announce("created", internal=False)
     elif said is not None:
         draft.announce("commented", internal=said.internal, commentId=str(said.comment_id))
+        if changed:
+            draft.announce("updated", internal=False)
     else:
         draft.announce("updated", internal=isinstance(command, Relate | Absorb | Assign))
 

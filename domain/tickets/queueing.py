@@ -1,5 +1,6 @@
 """A ticket's way through its team's queue: sent there by a rule, given to an agent with room, or left to wait for one."""
 
+from typing import Final
 from uuid import UUID
 
 from domain.process import Conflict
@@ -7,6 +8,8 @@ from domain.tickets.draft import Draft
 from domain.tickets.lifecycle import FINAL, moved
 from domain.tickets.model import Method, Status, Ticket
 from domain.tickets.routing import Rule, Traits, choose, fitting, route_of
+
+MOST_DECLINED: Final = 50
 
 
 class NothingToAssign(Conflict):
@@ -53,13 +56,17 @@ def traits(ticket: Ticket) -> Traits:
     )
 
 
-def enqueue(draft: Draft) -> None:
-    """Send a new ticket that nobody has to the team that the rules name, and to an agent when nobody waits before it."""
+def route(draft: Draft) -> None:
+    """Send a new ticket that nobody has to the team that the rules name."""
     if draft.ticket.assignee_id is None:
         send(draft, fitting(draft.around.rules, traits(draft.ticket), draft.ticket.team_id))
-        queue = draft.around.queue
-        if queue and not queue.waiting and waits(draft.ticket):
-            hand_over(draft)
+
+
+def enqueue(draft: Draft) -> None:
+    """Give a new ticket to an agent of its team, unless somebody waits before it or a rule has sent it on to another team."""
+    queue = draft.around.queue
+    if queue and queue.team_id == draft.ticket.team_id and not queue.waiting and waits(draft.ticket):
+        hand_over(draft)
 
 
 def send(draft: Draft, rule: Rule | None) -> None:
@@ -75,6 +82,14 @@ def transferred(draft: Draft, before: Ticket) -> None:
     if draft.ticket.team_id != before.team_id:
         there = draft.ticket.team_id
         send(draft, fitting(draft.around.rules, traits(draft.ticket), there) if there else None)
+
+
+def given_back(draft: Draft, before: Ticket) -> None:
+    """After an assignee was taken away by hand: the ticket waits for somebody else of the team."""
+    kept = draft.ticket.route
+    if kept and before.assignee_id and draft.ticket.assignee_id is None and draft.ticket.team_id == before.team_id:
+        declined = dict.fromkeys((*kept.declined_by, before.assignee_id))
+        draft.set(route=kept.model_copy(update={"declined_by": tuple(declined)[-MOST_DECLINED:]}))
 
 
 def assign(draft: Draft) -> None:

@@ -60,7 +60,9 @@ class Candidate(Frozen):
 
 
 class Queue(Frozen):
-    """A team as an assignment finds it, its row locked; `waiting` says whether others wait for one of its agents already."""
+    """A team as an assignment finds it, its row locked; `waiting` says whether others wait whom somebody could take."""
+
+    team_id: UUID
 
     candidates: tuple[Candidate, ...] = ()
     waiting: bool = False
@@ -97,7 +99,7 @@ def route_of(rule: Rule) -> Route:
 
 
 def choose(candidates: Sequence[Candidate], route: Route) -> UUID | None:
-    """Who of those with room and with all the skills gets the next ticket; None when nobody has room.
+    """Who of those with room and with all the skills gets the next ticket, but for who gave it back; None when nobody has room.
 
     LEAST_LOADED: whose load is the smallest share of their capacity. ROUND_ROBIN, and where that is equal: whom the queue has
     given nothing for longest.
@@ -105,7 +107,11 @@ def choose(candidates: Sequence[Candidate], route: Route) -> UUID | None:
     if route.method is Method.MANUAL:
         return None
     needed = _folded(route.skills)
-    able = [each for each in candidates if each.load < each.capacity and needed <= _folded(each.skills)]
+    able = [
+        each
+        for each in candidates
+        if each.load < each.capacity and needed <= _folded(each.skills) and each.user_id not in route.declined_by
+    ]
     if not able:
         return None
     if route.method is Method.ROUND_ROBIN:

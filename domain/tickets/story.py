@@ -171,6 +171,11 @@ def sentences(row: Recorded, story: Story, known: Known) -> Iterator[str]:
         yield "What falls due was looked at again"
 
 
+def reason_of(command: Mapping[str, Any]) -> str | None:
+    """Why somebody did it, as they said; a macro's reason is that of its change."""
+    return command.get("reason") or (command.get("change") or {}).get("reason")
+
+
 def closed(text: str) -> str:
     """A sentence with its full stop, which a reason may have brought."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
@@ -179,7 +184,8 @@ def closed(text: str) -> str:
 def began(row: Recorded, story: Story, known: Known) -> str:
     """What was done by whom; nothing of the sort when Summit did what was due."""
     changed = ", ".join(field_change(name, change, known) for name, change in story.fields.items())
-    why = f": {row.command['reason']}" if row.command.get("reason") else ""
+    reason = reason_of(row.command)
+    why = f": {reason}" if reason else ""
     match story.did:
         case Did.CREATE:
             return f"Opened by {row.actor}"
@@ -196,7 +202,7 @@ def began(row: Recorded, story: Story, known: Known) -> str:
             verb = {Did.PAUSE: "paused", Did.RESUME: "resumed", Did.WAIVE: "waived"}[story.did]
             return f"{NAMES[ClockKind(row.command['kind'])]} {verb} by {row.actor}{why}"
         case Did.MACRO:
-            return f"Macro “{row.command['name']}” by {row.actor}" + (f": {changed}" if changed else "")
+            return f"Macro “{row.command['name']}” by {row.actor}" + (f" ({changed})" if changed else "") + why
         case Did.MERGE:
             return f"Merged into another ticket by {row.actor}{why}"
         case Did.ABSORB:

@@ -146,19 +146,27 @@ comment on column ticket_comments.quoted is 'The folded part of a mail: what it 
 SWEEP = f"""
 create function queue_drains(author jsonb) returns integer language sql security definer
 set search_path = pg_catalog, public, pg_temp as $$
-    with made as (
+    with q as materialized (
+        select distinct s.tenant_id, s.team_id from support_tickets s
+        where s.assignee_id is null and s.route is not null and s.status not in ('RESOLVED','CLOSED','CANCELLED')
+          and s.route ->> 'method' <> 'MANUAL'
+    ), free as materialized (
+        select m.team_id, u.id, array(select lower(x) from unnest(u.skills) x) as skills
+        from team_members m join users u on u.id = m.user_id
+        where m.team_id in (select q.team_id from q)
+          and u.active and u.available and u.role <> 'CUSTOMER' and u.capacity > (
+            select count(*) from support_tickets s
+            where s.assignee_id = u.id and s.status not in ('RESOLVED','CLOSED','CANCELLED'))
+    ), made as (
         insert into jobs (id, tenant_id, kind, input, author)
         select gen_random_uuid(), q.tenant_id, 'DRAIN', jsonb_build_object('team', q.team_id), author
-        from (
-            select distinct s.tenant_id, s.team_id from support_tickets s
-            where s.assignee_id is null and s.route is not null and s.status not in ('RESOLVED','CLOSED','CANCELLED')
-              and s.route ->> 'method' <> 'MANUAL'
-        ) q
+        from q
         where exists (
-            select from team_members m join users u on u.id = m.user_id
-            where m.team_id = q.team_id and u.active and u.available and u.role <> 'CUSTOMER' and u.capacity > (
-                select count(*) from support_tickets s
-                where s.assignee_id = u.id and s.status not in ('RESOLVED','CLOSED','CANCELLED'))
+            select from support_tickets s join free f on f.team_id = s.team_id
+              and f.skills @> array(select lower(x) from jsonb_array_elements_text(coalesce(s.route -> 'skills', '[]')) x)
+              and not coalesce(s.route -> 'declined_by', '[]') ? f.id::text
+            where s.team_id = q.team_id and s.assignee_id is null and s.route is not null
+              and s.status not in ('RESOLVED','CLOSED','CANCELLED') and s.route ->> 'method' <> 'MANUAL'
         ) and not exists (
             select from jobs j where j.tenant_id = q.tenant_id and j.kind = 'DRAIN' and j.state in ('QUEUED', 'RUNNING')
               and j.input = jsonb_build_object('team', q.team_id)
@@ -169,6 +177,22 @@ set search_path = pg_catalog, public, pg_temp as $$
 $$;
 revoke all on function queue_drains(jsonb) from public;
 grant execute on function queue_drains(jsonb) to {APP_ROLE};
+"""
+
+# The dispatcher: drop jobs that ended before `before`, and those that nobody asked for after a day.
+PRUNE = f"""
+create function prune_jobs(before timestamptz, most integer) returns integer language sql volatile security definer
+set search_path = pg_catalog, public, pg_temp as $$
+    with old as (
+        select j.id from jobs j
+        where j.state in ('DONE', 'FAILED') and (
+            j.updated_at < before or j.kind in ('ABSORB', 'DRAIN') and j.updated_at < now() - interval '1 day')
+        limit most
+    ), gone as (delete from jobs j using old o where j.id = o.id returning 1)
+    select count(*)::integer from gone
+$$;
+revoke all on function prune_jobs(timestamptz, integer) from public;
+grant execute on function prune_jobs(timestamptz, integer) to {APP_ROLE};
 """
 
 # Listeners are told which comment was written, and who is writing one: a chat goes over the stream.
@@ -218,6 +242,7 @@ def upgrade() -> None:
         protect(table)
     op.execute(COLUMNS)
     op.execute(SWEEP)
+    op.execute(PRUNE)
     op.execute(LIVE.format(role=APP_ROLE, column=", payload jsonb", value=", e.payload"))
     deliver(WANTED, NEWS)
 
@@ -225,6 +250,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take it all away again."""
     op.execute("drop function queue_drains(jsonb)")
+    op.execute("drop function prune_jobs(timestamptz, integer)")
     op.execute(LIVE.format(role=APP_ROLE, column="", value=""))
     deliver(NEWS, WANTED)
     op.execute("""

@@ -39,6 +39,7 @@ EXEMPT = {
     "outbox_state",
     "prune_events",
     "prune_deliveries",
+    "prune_jobs",
     "reset_candidates",
     "token_holder",
     "find_mailboxes",

@@ -24,10 +24,10 @@ select count(*) filter (where n = 0) as lost, count(*) filter (where n > 1) as d
 UNSETTLED: Final = "select count(*) from inbound_mails where subject = any(%s) and state <> 'DONE'"
 
 
-def deliver(port: int, recipient: str, subject: str, seconds: float = 120) -> int:
-    """Hand a mail over as a mail server does, again until it is acknowledged; how often it was tried."""
+def deliver(port: int, recipient: str, subject: str, until: float) -> int:
+    """Hand a mail over as a mail server does, again until it is acknowledged or it is `until`; how often it was tried."""
     raw = f"From: {subject}@shop.example\r\nTo: {recipient}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@x>\r\n\r\nHelp."
-    until, tries = time.monotonic() + seconds, 0
+    tries = 0
     while True:
         tries += 1
         try:
@@ -40,14 +40,14 @@ def deliver(port: int, recipient: str, subject: str, seconds: float = 120) -> in
             time.sleep(0.1)
 
 
-async def deliver_all(stack: Mapping[str, Any], count: int) -> tuple[list[str], int]:
+async def deliver_all(stack: Mapping[str, Any], count: int, seconds: float = 240) -> tuple[list[str], int]:
     """Mails from as many people, by several servers at once; their subjects, and how often one had to be sent again."""
     subjects = [uuid.uuid4().hex for _ in range(count)]
-    room = asyncio.Semaphore(SENDERS)
+    room, until = asyncio.Semaphore(SENDERS), time.monotonic() + seconds
 
     async def one(subject: str) -> int:
         async with room:
-            return await asyncio.to_thread(deliver, stack["smtpPort"], stack["supportAddress"], subject)
+            return await asyncio.to_thread(deliver, stack["smtpPort"], stack["supportAddress"], subject, until)
 
     tries = await asyncio.gather(*map(one, subjects))
     return subjects, sum(tries) - count

@@ -175,6 +175,27 @@ def test_a_macro_does_it_all_in_one_decision() -> None:
     assert [notice.template for notice in decision.notices] == ["ticket_reply", "ticket_resolved"]
 
 
+def test_a_macro_that_changes_the_description_does_as_a_change_does() -> None:
+    macro = ApplyMacro(
+        template_id=OTHER,
+        name="Bulk update",
+        change=ChangeTicket(description="It answers 500.", reason="Asked again"),
+        comment=reply(internal=True),
+    )
+    decision = after(macro, ticket(), description="It answers 403.")
+    assert decision.changes["description"].after == "It answers 500."
+    assert decision.state.version == 2
+
+
+def test_what_is_said_and_changes_the_ticket_is_announced_as_both() -> None:
+    noted = after(reply(internal=True, status=Status.RESOLVED), ticket())
+    assert [(each.type, each.internal) for each in noted.announcements] == [
+        ("ticket.commented", True),
+        ("ticket.updated", False),
+    ]
+    assert [each.type for each in after(reply(), ticket()).announcements] == ["ticket.commented"]
+
+
 def test_customers_who_write_or_ask_on_the_portal_are_told_that_it_has_come() -> None:
     for channel in ContactChannel:
         decision = after(creation(channel=channel), by=CUSTOMER, account_tier="PREMIUM")

@@ -68,14 +68,14 @@ def test_a_chosen_team_or_assignee_is_kept() -> None:
 
 
 def test_a_new_ticket_goes_to_the_agent_with_the_most_room_and_is_open() -> None:
-    queue = Queue(candidates=(member(ADA, 3), member(GRACE, 2)))
+    queue = Queue(team_id=TEAM, candidates=(member(ADA, 3), member(GRACE, 2)))
     decision = after(creation(channel=ContactChannel.PORTAL), by=CUSTOMER, rules=(RULE,), queue=queue)
     assert (decision.state.assignee_id, decision.state.status) == (GRACE, Status.OPEN)
     assert ("ticket_assigned", str(GRACE)) in told(decision)
 
 
 def test_a_new_ticket_waits_behind_those_that_wait() -> None:
-    queue = Queue(candidates=(member(ADA),), waiting=True)
+    queue = Queue(team_id=TEAM, candidates=(member(ADA),), waiting=True)
     state = after(creation(), rules=(RULE,), queue=queue).state
     assert (state.assignee_id, state.status) == (None, Status.NEW)
     assert waits(state)
@@ -128,21 +128,21 @@ def test_equals_take_turns() -> None:
 
 def test_a_waiting_ticket_is_given_to_whoever_has_room() -> None:
     waiting = ticket(Status.NEW, team_id=TEAM, route=ROUTE)
-    decision = after(Assign(), waiting, queue=Queue(candidates=(member(ADA),), waiting=True))
+    decision = after(Assign(), waiting, queue=Queue(team_id=TEAM, candidates=(member(ADA),), waiting=True))
     assert (decision.state.assignee_id, decision.state.status) == (ADA, Status.OPEN)
 
 
 def test_assigning_is_refused_where_nobody_has_room_or_nothing_waits() -> None:
     waiting = ticket(Status.NEW, team_id=TEAM, route=ROUTE)
     with pytest.raises(NobodyFree):
-        after(Assign(), waiting, queue=Queue())
+        after(Assign(), waiting, queue=Queue(team_id=TEAM))
     for other in (
         ticket(team_id=TEAM, route=ROUTE, assignee_id=ADA),
         ticket(team_id=TEAM),
         ticket(Status.RESOLVED, team_id=TEAM, route=ROUTE),
     ):
         with pytest.raises(NothingToAssign):
-            after(Assign(), other, queue=Queue(candidates=(member(ADA),)))
+            after(Assign(), other, queue=Queue(team_id=TEAM, candidates=(member(ADA),)))
 
 
 def test_a_change_of_team_takes_the_route_of_the_rule_that_leads_there() -> None:
@@ -153,6 +153,26 @@ def test_a_change_of_team_takes_the_route_of_the_rule_that_leads_there() -> None
     gone = after(ChangeTicket(team_id=SOMEBODY), ticket(team_id=TEAM, route=ROUTE), rules=rules).state
     assert gone.route is None
     assert after(ChangeTicket(team_id=None), ticket(team_id=TEAM, route=ROUTE), rules=rules).state.route is None
+
+
+def test_who_gave_a_ticket_back_does_not_get_it_again_from_the_queue() -> None:
+    given = ticket(team_id=TEAM, route=ROUTE, assignee_id=ADA)
+    back = after(ChangeTicket(assignee_id=None), given).state
+    assert waits(back)
+    assert back.route
+    assert back.route.declined_by == (ADA,)
+    assert choose([member(ADA, 0), member(GRACE, 19)], back.route) == GRACE
+    assert choose([member(ADA, 0)], back.route) is None
+    again = after(ChangeTicket(assignee_id=None), back.model_copy(update={"assignee_id": ADA})).state
+    assert again.route == back.route
+
+
+def test_a_change_of_team_forgets_who_gave_the_ticket_back() -> None:
+    declined = ROUTE.model_copy(update={"declined_by": (ADA,)})
+    rules = (rule(2, OTHER_TEAM),)
+    moved = after(ChangeTicket(team_id=OTHER_TEAM), ticket(team_id=TEAM, route=declined), rules=rules).state
+    assert moved.route
+    assert moved.route.declined_by == ()
 
 
 def test_other_changes_keep_the_route() -> None:

@@ -17,6 +17,7 @@ from domain.sla.escalation import Notify, Page, Raise, Reassign
 from domain.tickets.clock_story import Edit, Why, clock_changes, sentence
 from domain.tickets.model import (
     AdjustClock,
+    ApplyMacro,
     ChangeTicket,
     ClockAction,
     Policy,
@@ -306,3 +307,11 @@ def test_documents_and_lists_are_told_shortly() -> None:
     assert "Fields changed" in changed.summary
     assert "Description changed" in changed.summary
     assert "500" not in changed.summary
+
+
+def test_a_macro_is_told_with_what_it_changed_and_why() -> None:
+    one = book()
+    change = ChangeTicket(priority=Priority.HIGH, reason="A board meeting")
+    macro = ApplyMacro(template_id=UUID(int=1), name="Hurry", change=change, comment=reply(internal=True))
+    story = one.write(macro, when("09:10"))
+    assert story.summary == "Macro “Hurry” by Alex Agent (Priority MEDIUM → HIGH): A board meeting."

@@ -104,9 +104,21 @@ async def test_a_comment_comes_with_the_change_in_one_decision(office: Office) -
         assert (await office.read(ticket))["status"] == "RESOLVED"
         [latest, _] = await office.listed(url=path(ticket) + "/history")
         assert "Bulk update" in latest["summary"]
-    noted = await asked(office, ids, comment={"body": "Among us.", "internal": True})
+    noted = await asked(office, ids, comment={"body": "Among us, @lead.", "internal": True})
     assert (await ended(office, noted))["result"] == {"changed": 2, "failed": 0}
     assert len(await office.listed("customer", path(tickets[0]) + "/comments")) == 1
+    assert (await office.read(tickets[0]))["watchers"] == [str(office.front.seed.users["lead"])]
+
+
+async def test_a_description_is_changed_beside_a_comment_too(office: Office) -> None:
+    ticket = await office.opened()
+    patch = {"description": "It answers 500.", "reason": "As told by phone"}
+    job = await asked(office, [ticket["id"]], patch=patch, comment={"body": "Noted.", "internal": True})
+    assert (await ended(office, job))["result"] == {"changed": 1, "failed": 0}
+    after = await office.read(ticket)
+    assert (after["description"], after["version"]) == ("It answers 500.", 2)
+    [latest, _] = await office.listed(url=path(ticket) + "/history")
+    assert latest["reason"] == "As told by phone"
 
 
 async def test_what_one_ticket_refuses_is_told_and_the_others_are_changed(office: Office) -> None:

@@ -117,6 +117,42 @@ async def test_a_later_reply_to_the_source_lands_on_the_target_through_a_chain_t
     assert bodies == ["And one more thing"]
 
 
+async def test_a_reply_to_the_source_follows_up_where_the_target_is_over_too(office: Office) -> None:
+    source, target = await office.opened(), await office.opened()
+    await merged(office, source, target)
+    said = await office.commented(source, "customer")
+    assert said["ticketId"] == target["id"]
+    for status in ("RESOLVED", "CLOSED"):
+        await office.patched(target, status=status)
+    key = fresh()
+    url = path(source) + "/comments"
+    first = await office.front.created("customer", url, {"body": "Again!"}, **{"Idempotency-Key": key})
+    follow_up = await office.read({"id": first["ticketId"]})
+    assert follow_up["followUpOf"] == source["id"]
+    again = await office.front.created("customer", url, {"body": "Again!"}, **{"Idempotency-Key": key})
+    assert (again["id"], again["ticketId"]) == (first["id"], first["ticketId"])
+    refused = await office.call("agent", "POST", url, json={"body": "And we?"})
+    problem(refused, 409, "ticket-final")
+
+
+async def test_a_reply_that_came_while_its_ticket_was_merged_lands_on_the_target(office: Office) -> None:
+    for _ in range(5):
+        source, target = await office.opened(), await office.opened()
+        said, _ = await asyncio.gather(office.commented(source, "customer"), merged(office, source, target))
+        assert said["ticketId"] in (source["id"], target["id"])
+        assert (await office.read({"id": said["ticketId"]}))["followUpOf"] is None
+
+
+async def test_a_file_for_the_source_comes_through_a_chain_of_merges(office: Office) -> None:
+    first, second, third = [await office.opened() for _ in range(3)]
+    files = {"file": ("log.txt", b"all is well")}
+    uploaded = await office.call("customer", "POST", path(first) + "/attachments", files=files)
+    await merged(office, first, second)
+    await merged(office, second, third)
+    said = await office.commented(first, "customer", attachmentIds=[uploaded.json()["id"]])
+    assert (said["ticketId"], [each["fileName"] for each in said["attachments"]]) == (third["id"], ["log.txt"])
+
+
 async def test_a_merge_whose_api_died_is_made_whole_by_its_job(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = office.front.app.state.services.desk
 

@@ -146,13 +146,51 @@ async def test_who_comes_back_or_gets_more_room_takes_the_oldest(office: Office)
 
 
 async def test_a_ticket_that_nobody_present_is_able_to_do_holds_up_no_other(office: Office) -> None:
-    lone = await crew(office, agents=1, capacity=2, skills=["latin"])
+    lone = await crew(office, agents=1, capacity=3, skills=["latin"])
     for n in range(2):
         await office.opened(tags=[lone.tag], subject=f"L{n}")
     assert await lone.waiting() == ["L0", "L1"]
     [agent] = lone.agents
+    anybody = {"name": f"Rest of {lone.tag}", "condition": {"tags": [f"{lone.tag}-x"]}, "teamId": lone.team["id"]}
+    await office.front.created("lead", "/api/routing-rules", anybody)
+    easy = await office.opened(tags=[f"{lone.tag}-x"], subject="Easy")
+    assert easy["assigneeId"] == agent  # at once, by its own decision
+    await office.rows("select queue_drains('{}')")
+    drains = "select count(*) from jobs where kind = 'DRAIN' and input ->> 'team' = %s"
+    assert await office.rows(drains, lone.team["id"]) == [(0,)]
     await office.call("admin", "PATCH", f"/api/users/{agent}", json={"skills": ["Latin"]})
     await lone.settled(0)
+
+
+async def test_who_gives_a_ticket_back_does_not_get_it_again(pair: Crew) -> None:
+    office = pair.office
+    ticket = await office.opened(tags=[pair.tag])
+    first = ticket["assigneeId"]
+    back = await office.patched(ticket, assigneeId=None)
+    assert back["assigneeId"] is None
+
+    async def given() -> bool:
+        return (await office.read(ticket))["assigneeId"] not in (None, first)
+
+    await eventually(30, given)
+    await office.patched(ticket, assigneeId=None)
+    await asyncio.sleep(0.5)
+    await office.rows("select queue_drains('{}')")
+    assert (await office.read(ticket))["assigneeId"] is None
+
+
+async def test_tickets_taken_by_hand_while_a_queue_is_filled_count(office: Office) -> None:
+    lone = await crew(office, agents=1, capacity=5)
+    [agent] = lone.agents
+    taken = [await office.opened() for _ in range(4)]
+    await asyncio.gather(
+        *(office.patched(each, assigneeId=agent) for each in taken),
+        *(office.opened(tags=[lone.tag]) for _ in range(6)),
+    )
+    by_queue = (await lone.loads())[agent]
+    assert by_queue <= 5
+    assert len(await lone.waiting()) == 6 - by_queue
+    await office.call("lead", "DELETE", f"/api/routing-rules/{lone.rule['id']}")
 
 
 async def test_a_ticket_moved_to_a_team_joins_its_line(pair: Crew) -> None:
