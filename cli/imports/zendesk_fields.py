@@ -1,12 +1,13 @@
 """What the words of a Zendesk ticket mean here: status, priority, channel, texts, custom fields."""
 
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import nh3
 
-from cli.imports.model import storable
+from cli.imports.model import in_one_line, storable
 from domain.customers import ContactChannel
 from domain.tickets.model import MOST_COPIES, Priority, Status
 
@@ -75,8 +76,43 @@ def with_files(text: str, comment: Mapping[str, Any]) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two texts differ in nothing but white space."""
-    return one.split() == other.split()
+    """Whether two texts differ in nothing but white space and marks, of which one form of a comment has more than another."""
+    first, second = (re.findall(r"[^\W_]+", html.unescape(text)) or text.split() for text in (one, other))
+    return first == second
+
+
+def repeats(comment: Mapping[str, Any], text: str) -> bool:
+    """Whether a comment, in any of its forms, says the same as a text."""
+    forms = [comment.get("plain_body"), comment.get("body"), plain(comment)]
+    return any(isinstance(form, str) and same(form, text) for form in forms)
+
+
+def public(comment: Mapping[str, Any]) -> bool:
+    """Whether the customer sees a comment."""
+    return comment.get("public") is not False
+
+
+def opening(
+    raw: Mapping[str, Any], where: str, said: Sequence[tuple[str, Any]]
+) -> tuple[str, Sequence[tuple[str, Any]]]:
+    """A ticket's description, and what was said beside it, the earliest first.
+
+    There the description is the first comment once more, also where that is a note among agents: then the first public
+    comment is the description here, or without one the subject.
+    """
+    text = plain({"plain_body": raw.get("description")})
+    if raw.get("is_public") is False and text and not any(repeats(each, text) for _, each in said):
+        note = {"id": "description", "author_id": raw.get("submitter_id"), "created_at": raw.get("created_at")}
+        said = [(where, note | {"body": text, "public": False}), *said]
+    first = next((each for each in said if public(each[1])), None)
+    again = first is not None and repeats(first[1], text)
+    private = not again and any(repeats(each, text) for _, each in said if not public(each))
+    if first is not None and (again or private or not text):
+        text = with_files(text if again else plain(first[1]), first[1])
+        said = [each for each in said if each is not first]
+    elif private:
+        text = ""
+    return text or in_one_line(raw.get("subject")) or "(no text)", said
 
 
 def slugs(ticket_fields: Iterable[Mapping[str, Any]]) -> dict[str, str]:

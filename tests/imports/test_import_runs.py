@@ -109,6 +109,21 @@ async def test_the_staff_find_what_was_imported(desk: NewDesk, export: Path) -> 
     assert [(each["command"], each["actor"]["name"]) for each in history["data"]] == [("import", "Import (zendesk)")]
 
 
+async def test_customers_do_not_read_the_note_that_opened_their_ticket(desk: NewDesk, tmp_path: Path) -> None:
+    export = zendesk(tmp_path / "export", desk.slug, 1)
+    note, said = comment(1, AGENT, 1, "Careful with her.", public=False), comment(2, AGENT, 2, "How is it going?")
+    lines(export / "tickets.json", iter([ticket(1, description="Careful with her.", comments=[note, said])]))
+    customer = f"c2@oak-{desk.slug}.example"
+    await desk.summit("user", "create", desk.slug, customer, "Somebody", "--role", "CUSTOMER")
+    code, out, err = await desk.take("zendesk", export)
+    assert (code, err) == (0, ""), out
+    [found] = (await desk.seen_with(await desk.token(customer), "/api/tickets"))["data"]
+    assert found["description"] == "How is it going?"
+    for reader, bodies in ((customer, []), (f"admin@{desk.slug}.example", ["Careful with her."])):
+        comments = await desk.seen_with(await desk.token(reader), f"/api/tickets/{found['id']}/comments")
+        assert [each["body"] for each in comments["data"]] == bodies
+
+
 async def test_a_second_run_finds_everything_there(desk: NewDesk, export: Path) -> None:
     await desk.take("zendesk", export)
     code, out, _ = await desk.take("zendesk", export)

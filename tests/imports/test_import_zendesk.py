@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,49 @@ def test_the_first_comment_is_the_description(tmp_path: Path) -> None:
         ("12", Role.AGENT, True),
         ("13", Role.CUSTOMER, False),
     ]
+
+
+NOTE = comment(1, AGENT, 1, "She **owes** us a lot, be careful.", public=False)
+OPENING = comment(2, AGENT, 2, "Dear customer, how is it going?", attachments=[{"file_name": "a.pdf", "size": 3}])
+
+
+@pytest.mark.parametrize("text", [NOTE["body"], "She owes us a lot,  be careful.\n"])
+def test_a_note_that_opened_a_ticket_is_not_its_description(tmp_path: Path, text: str) -> None:
+    found = one(tmp_path, ticket(1, description=text, comments=[NOTE, OPENING, comment(3, 2, 3, "Well")]))
+    assert found.description == "Dear customer, how is it going?\n\n[Attachments in Zendesk: a.pdf (3 bytes)]"
+    assert [(each.key, each.internal, each.body) for each in found.comments] == [
+        ("1", True, NOTE["body"]),
+        ("3", False, "Well"),
+    ]
+
+
+def test_a_ticket_of_nothing_but_notes_has_its_subject_as_its_description(tmp_path: Path) -> None:
+    found = one(tmp_path, ticket(1, description=NOTE["body"], comments=[NOTE, NOTE | {"id": 2, "body": "Indeed"}]))
+    assert (found.description, [each.internal for each in found.comments]) == ("Empty report 1", [True, True])
+    nameless = one(tmp_path, ticket(1, description=NOTE["body"], subject=None, comments=[NOTE]))
+    assert (nameless.subject, nameless.description) == ("(no text)", "(no text)")
+
+
+def test_the_description_of_a_private_ticket_is_a_note_also_where_the_export_has_no_comments(tmp_path: Path) -> None:
+    found = one(tmp_path, ticket(1, description=NOTE["body"], comments=[], is_public=False, submitter_id=AGENT))
+    assert found.description == "Empty report 1"
+    assert [(each.body, each.internal, each.author_name) for each in found.comments] == [
+        (NOTE["body"], True, "Alma Agent")
+    ]
+    assert one(tmp_path, ticket(1, description=NOTE["body"], comments=[NOTE], is_public=False)).comments == (
+        found.comments[0].model_copy(update={"key": "1", "at": datetime.fromisoformat(NOTE["created_at"])}),
+    )
+
+
+def test_a_note_before_the_description_hides_nothing(tmp_path: Path) -> None:
+    asked = comment(2, 2, 1, "Where is my report?")
+    found = one(tmp_path, ticket(1, description="Where is my report?", comments=[NOTE, asked]))
+    assert (found.description, [each.key for each in found.comments]) == ("Where is my report?", ["1"])
+    lost = one(tmp_path, ticket(1, description="Something else, which was redacted", comments=[NOTE, asked]))
+    assert (lost.description, [each.key for each in lost.comments]) == (
+        "Something else, which was redacted",
+        ["1", "2"],
+    )
 
 
 def test_files_are_named_in_the_text(tmp_path: Path) -> None:
