@@ -62,7 +62,11 @@ class Zendesk:
             self._group(*each)
         for each in self._all(directory, "users"):
             self._user(*each)
-        self._fields = words.slugs(raw for _, raw in self._all(directory, "ticket_fields"))
+        defined = [raw for _, raw in self._all(directory, "ticket_fields")]
+        self._fields = words.slugs(defined)
+        self._titles = words.titles(defined, self._fields)
+        self._shown = words.shown(defined, self._fields)
+        self._staff_fields: dict[str, str] = {}
         self._metrics = {
             str(raw.get("ticket_id")): raw for _, raw in self._all(directory, "metric_sets", "ticket_metrics")
         }
@@ -79,6 +83,10 @@ class Zendesk:
     def people(self) -> Sequence[Person]:
         """Users with an address, also those that only tickets name."""
         return list(self._people.values())
+
+    def staff_fields(self) -> Mapping[str, str]:
+        """Those that the portal does not show, and what has no place of its own here."""
+        return self._staff_fields
 
     def bad(self) -> Sequence[Bad]:
         """Users, organizations and groups that cannot be taken, and comments of no ticket."""
@@ -203,6 +211,11 @@ class Zendesk:
         cc, more_cc = words.copies(self._addresses(raw))
         fields = words.custom(raw, self._fields) | words.extras(raw) | self._organization_of(raw, requester)
         fields |= {name: value for name, value in (("tags_more", more_tags), ("cc_more", more_cc)) if value}
+        self._staff_fields |= {
+            name: self._titles.get(name, name.replace("_", " ").capitalize())
+            for name in fields
+            if name not in self._shown
+        }
         locale = self._known.get(requester, {}).get("locale")
         given = {
             "key": key,

@@ -44,6 +44,11 @@ LONGEST_TAG, MOST_TAGS = 64, 50
 LONGEST_KEY: Final = 40
 """A field's name here begins with a letter and has letters, digits and underscores (domain/tickets/fields.py)."""
 
+OWN: Final = frozenset(
+    {"cc_more", "due_at", "external_id", "organization", "satisfaction", "satisfaction_comment", "tags_more"}
+)
+"""The fields that hold what has no place of its own here: no custom field has their names, and no customer sees them."""
+
 
 def channel(raw: Mapping[str, Any]) -> ContactChannel:
     """How the ticket came."""
@@ -115,23 +120,48 @@ def opening(
     return text or in_one_line(raw.get("subject")) or "(no text)", said
 
 
+def word(text: str) -> str:
+    """A text as the name of a field; nothing where it has no letter for one to begin with."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).lstrip("_0123456789").rstrip("_")[:LONGEST_KEY]
+
+
 def slugs(ticket_fields: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The name under which each custom field is kept: its title as a word, with the id where two have the same title."""
+    """The name under which each custom field is kept: its title as a word, with the id where that name is taken."""
     found: dict[str, str] = {}
     for each in ticket_fields:
-        title, key = str(each.get("title") or ""), str(each.get("id"))
-        slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).lstrip("_0123456789").rstrip("_")[:LONGEST_KEY]
+        key, slug = str(each.get("id")), word(str(each.get("title") or ""))
         if not slug:
             continue
-        found[key] = f"{slug[: LONGEST_KEY - len(key) - 1]}_{key}" if slug in found.values() else slug
+        taken = slug in OWN or slug in found.values()
+        found[key] = word(f"{slug[: max(1, LONGEST_KEY - len(key) - 1)]}_{key}") if taken else slug
     return found
+
+
+def slug_of(key: str, names: Mapping[str, str]) -> str:
+    """The name of a custom field by its id, also of one that the export does not name."""
+    return names.get(key) or word(f"zendesk_{key}")
+
+
+def titles(ticket_fields: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, str]:
+    """What the fields are called there, by their names here."""
+    found = {slug_of(str(each.get("id")), names): in_one_line(each.get("title")) for each in ticket_fields}
+    return {name: str(title)[:200] for name, title in found.items() if title}
+
+
+def shown(ticket_fields: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> frozenset[str]:
+    """The names of the custom fields that customers see there; of any other nobody has said that they may."""
+    seen: dict[bool, set[str]] = {True: set(), False: set()}
+    for each in ticket_fields:
+        in_portal = each.get("visible_in_portal") is True and each.get("active") is not False
+        seen[in_portal].add(slug_of(str(each.get("id")), names))
+    return frozenset(seen[True] - seen[False])
 
 
 def custom(raw: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """The custom fields that have a value."""
     given = raw.get("custom_fields") or raw.get("fields") or ()
     pairs = [(str(each.get("id")), each.get("value")) for each in given if isinstance(each, Mapping)]
-    return {names.get(key, f"zendesk_{key}"): value for key, value in pairs if value not in (None, "", [])}
+    return {slug_of(key, names): value for key, value in pairs if value not in (None, "", [])}
 
 
 def extras(raw: Mapping[str, Any]) -> dict[str, Any]:

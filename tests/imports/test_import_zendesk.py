@@ -10,7 +10,7 @@ import pytest
 
 from cli.imports.model import Bad, LeftOut, OldTicket, Unreadable
 from cli.imports.zendesk import Zendesk
-from cli.imports.zendesk_fields import slugs
+from cli.imports.zendesk_fields import OWN, slugs
 from domain.identity import Role
 from domain.tickets.fields import KEY
 from domain.tickets.model import Status
@@ -242,6 +242,61 @@ def test_names_of_custom_fields_are_such_as_can_be_defined_here() -> None:
     found = slugs({"id": 360000000000 + n, "title": title} for n, title in enumerate(titles))
     assert list(found.values()) == ["ordre_n_7", "nd_line", "x" * 40, "x" * 27 + "_360000000003"]
     assert all(KEY.fullmatch(name) for name in found.values())
+
+
+def test_no_custom_field_has_a_name_of_ours_or_one_that_cannot_be_hidden(tmp_path: Path) -> None:
+    titles = [{"id": 31, "title": "Organization"}, {"id": "Ab-" * 20, "title": "organization"}]
+    values = [{"id": each, "value": "x"} for each in (31, "Ab-" * 20, None, "Ü 7", "9" * 60)]
+    source = Zendesk(export(tmp_path, ticket(1, custom_fields=values), ticket_fields=titles), "zendesk")
+    [(_, found)] = source.tickets()
+    assert isinstance(found, OldTicket)
+    assert len(found.fields) == 5
+    assert "organization_31" in found.fields
+    assert "organization" not in found.fields
+    assert all(KEY.fullmatch(name) for name in source.staff_fields())
+
+
+def test_fields_are_the_staffs_unless_the_portal_shows_them(tmp_path: Path) -> None:
+    titles = [
+        {"id": 31, "title": "Build number", "visible_in_portal": True, "active": True},
+        {"id": 32, "title": "Churn  risk", "visible_in_portal": False},
+        {"id": 33, "title": "Who knows"},
+        {"id": 34, "title": "Gone", "visible_in_portal": True, "active": False},
+        {"id": 35, "title": "Without a value"},
+        {"id": 36, "title": "数", "visible_in_portal": True},
+        {"id": 37, "title": "数字"},
+    ]
+    values = [{"id": each, "value": None if each == 35 else "x"} for each in range(31, 39)]
+    given = ticket(
+        1,
+        custom_fields=values,
+        due_at=at(hours=9),
+        external_id="X-1",
+        satisfaction_rating={"score": "bad", "comment": "Slow"},
+        organization_id=2,
+        requester_id=2,
+        collaborator_ids=list(range(1, 26)),
+        tags=["t" * 65],
+    )
+    source = Zendesk(export(tmp_path, given, ticket_fields=titles), "zendesk")
+    [(_, found)] = source.tickets()
+    assert isinstance(found, OldTicket)
+    assert set(found.fields) - set(source.staff_fields()) == {"build_number", "zendesk_36"}
+    assert source.staff_fields() == {
+        "churn_risk": "Churn risk",
+        "who_knows": "Who knows",
+        "gone": "Gone",
+        "zendesk_37": "数字",
+        "zendesk_38": "Zendesk 38",
+        "due_at": "Due at",
+        "external_id": "External id",
+        "satisfaction": "Satisfaction",
+        "satisfaction_comment": "Satisfaction comment",
+        "organization": "Organization",
+        "tags_more": "Tags more",
+        "cc_more": "Cc more",
+    }
+    assert set(source.staff_fields()) >= OWN
 
 
 def test_related_tickets_are_linked(tmp_path: Path) -> None:
