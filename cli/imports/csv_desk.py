@@ -73,6 +73,10 @@ class CsvDesk:
         """Assignees, and the staff among the authors of comments."""
         return list(self._people.values())
 
+    def staff_fields(self) -> Mapping[str, str]:
+        """None: what becomes a field is chosen by who writes the file."""
+        return {}
+
     def bad(self) -> Sequence[Bad]:
         """Comments of tickets that are not there."""
         lost = [

@@ -156,7 +156,7 @@ Tickets = Iterator[tuple[str, OldTicket | Bad | LeftOut]]
 
 
 class Source(Protocol):
-    """The files of another desk. What `accounts`, `teams` and `people` know is complete once `tickets` was read to its end."""
+    """The files of another desk. What the others know, `bad` too, is complete once `tickets` was read to its end."""
 
     def tickets(self) -> Tickets:
         """Every ticket, as the files have them. Raises Unreadable."""
@@ -172,6 +172,10 @@ class Source(Protocol):
 
     def people(self) -> Sequence[Person]:
         """Everybody with an address."""
+        ...
+
+    def staff_fields(self) -> Mapping[str, str]:
+        """The labels of fields that customers are not to see, by their keys."""
         ...
 
     def bad(self) -> Sequence[Bad]:

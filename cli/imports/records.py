@@ -1,5 +1,6 @@
-"""The accounts, teams and people of an import: found where they are, added where they are not, and known by their keys from then on."""
+"""The records of an import (accounts, teams, people, fields of the staff): found where they are, else added, and known by their keys."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -7,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.fields import BELIEVED_SECONDS
 from cli.imports.model import Account, Options, Person, Source, Team
 from db.engine import tenant_transaction
 from db.imports import (
@@ -18,11 +20,14 @@ from db.imports import (
     take_turn,
     what_is_there,
 )
+from db.ticket_fields import hide_fields
 from domain.identity import Role
 from domain.ids import derived_id
 
 AT_ONCE: Final = 500
 """Rows in one transaction."""
+KNOWN_SECONDS: Final = BELIEVED_SECONDS + 1
+"""So old is a definition when no request goes by what was before it: a commit and an answer take a moment too."""
 
 Adding = Callable[[AsyncConnection, Sequence[Mapping[str, Any]]], Coroutine[Any, Any, None]]
 
@@ -46,6 +51,7 @@ class Records:
 
     async def write(self, source: Source) -> Directory:
         """Have everybody there. Safe to repeat: what an earlier run added is found by its id, by domain, by name or by address."""
+        await self._hide(source.staff_fields())
         accounts, new_accounts, domains = self._accounts(source.accounts(), await self._there())
         await self._add(add_accounts, new_accounts)
         await self._add(claim_domains, domains)
@@ -60,6 +66,16 @@ class Records:
             teams=teams,
             made={"accounts": len(new_accounts), "teams": len(new_teams), "people": len(new_people)},
         )
+
+    async def _hide(self, labels: Mapping[str, str]) -> None:
+        """Have customers not see fields, in any API process, before there is a ticket that has them."""
+        if not labels:
+            return
+        async with tenant_transaction(self.engine, self.tenant_id) as connection:
+            age = await hide_fields(connection, labels)
+        # Also for what a run has added that was killed while it waited.
+        if age is not None and age < KNOWN_SECONDS:
+            await asyncio.sleep(KNOWN_SECONDS - age)
 
     async def _there(self) -> There:
         async with tenant_transaction(self.engine, self.tenant_id) as connection:

@@ -26,6 +26,7 @@ from cli.imports.survey import Refusals, Survey, survey
 from db.engine import make_engine, tenant_transaction
 from db.identity import public_tenant
 from db.imports import references
+from db.ticket_fields import shown_fields
 from runtime.settings import Settings
 from runtime.temporal import connect
 
@@ -73,6 +74,7 @@ class Import:
                 except Unreadable as error:
                     typer.echo(str(error), err=True)
                     return NOT_BEGUN
+                await self._warn(engine, tenant["id"], source)
                 directory = Directory()
                 if not dry_run:
                     directory = await self._import(engine, tenant["id"], source, found, refusals, progress)
@@ -97,6 +99,15 @@ class Import:
         found = survey(source, refusals, tenant_id, self.options, lambda: progress.advance(task))
         progress.remove_task(task)
         return source, refusals, found
+
+    async def _warn(self, engine: AsyncEngine, tenant_id: UUID, source: Source) -> None:
+        """Say what customers will see although the other desk keeps it from them: the tenant's own definitions have the last word."""
+        async with tenant_transaction(engine, tenant_id) as connection:
+            shown = await shown_fields(connection, source.staff_fields())
+        if shown:
+            typer.echo(
+                f"Customers see these fields of the staff, as this tenant defines them: {', '.join(shown)}.", err=True
+            )
 
     async def _import(
         self,

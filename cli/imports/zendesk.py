@@ -62,7 +62,11 @@ class Zendesk:
             self._group(*each)
         for each in self._all(directory, "users"):
             self._user(*each)
-        self._fields = words.slugs(raw for _, raw in self._all(directory, "ticket_fields"))
+        defined = [raw for _, raw in self._all(directory, "ticket_fields")]
+        self._fields = words.slugs(defined)
+        self._titles = words.titles(defined, self._fields)
+        self._shown = words.shown(defined, self._fields)
+        self._staff_fields: dict[str, str] = {}
         self._metrics = {
             str(raw.get("ticket_id")): raw for _, raw in self._all(directory, "metric_sets", "ticket_metrics")
         }
@@ -79,6 +83,10 @@ class Zendesk:
     def people(self) -> Sequence[Person]:
         """Users with an address, also those that only tickets name."""
         return list(self._people.values())
+
+    def staff_fields(self) -> Mapping[str, str]:
+        """Those that the portal does not show, and what has no place of its own here."""
+        return self._staff_fields
 
     def bad(self) -> Sequence[Bad]:
         """Users, organizations and groups that cannot be taken, and comments of no ticket."""
@@ -203,6 +211,11 @@ class Zendesk:
         cc, more_cc = words.copies(self._addresses(raw))
         fields = words.custom(raw, self._fields) | words.extras(raw) | self._organization_of(raw, requester)
         fields |= {name: value for name, value in (("tags_more", more_tags), ("cc_more", more_cc)) if value}
+        self._staff_fields |= {
+            name: self._titles.get(name, name.replace("_", " ").capitalize())
+            for name in fields
+            if name not in self._shown
+        }
         locale = self._known.get(requester, {}).get("locale")
         given = {
             "key": key,
@@ -261,29 +274,19 @@ class Zendesk:
     def _conversation(
         self, key: str, where: str, raw: Mapping[str, Any], requester: str, wrong: Findings
     ) -> tuple[str, list[Said]]:
-        """The description, and what was said after it. The first public comment is the description once more."""
+        """The description, and what was said beside it."""
         inner = raw.get("comments")
         found = [(where, each) for each in inner] if isinstance(inner, list) else self._shelf.of(key)
         found = [each for each in found if isinstance(each[1], Mapping)]
         found.sort(key=lambda each: str(each[1].get("created_at")))
-        description = plain({"plain_body": raw.get("description")})
-        if found:
-            _, first = found[0]
-            says = words.plain(first)
-            if first.get("public") is not False and (
-                not description
-                or any(same_text(first, name, description) for name in ("plain_body", "body"))
-                or says == description
-            ):
-                description, found = words.with_files(description or says, first), found[1:]
-        description = description or in_one_line(raw.get("subject")) or "(no text)"
-        return description, list(self._said(found, requester, wrong))
+        description, said = words.opening(raw, where, found)
+        return description, list(self._said(said, requester, wrong))
 
     def _said(self, found: Iterable[tuple[str, Any]], requester: str, wrong: Findings) -> Iterator[Said]:
         for number, (where, raw) in enumerate(found):
             author = str(raw.get("author_id") or SYSTEM_AUTHOR)
             user = self._known.get(author)
-            internal = raw.get("public") is False
+            internal = not words.public(raw)
             staff = user.get("role") in STAFF if user else author == SYSTEM_AUTHOR or internal
             try:
                 yield Said(
@@ -297,16 +300,6 @@ class Zendesk:
                 )
             except ValidationError as error:
                 wrong.take(error, NAMES, f"{where} comments.{raw.get('id', number)}.")
-
-
-def plain(comment: Mapping[str, Any]) -> str:
-    """The text of a description."""
-    return words.plain(comment)
-
-
-def same_text(comment: Mapping[str, Any], name: str, text: str) -> bool:
-    """Whether a form of a comment says the same as a text."""
-    return isinstance(comment.get(name), str) and words.same(comment[name], text)
 
 
 def identity(raw: Mapping[str, Any], name: str) -> str | None:

@@ -1,12 +1,13 @@
 """What the words of a Zendesk ticket mean here: status, priority, channel, texts, custom fields."""
 
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import nh3
 
-from cli.imports.model import storable
+from cli.imports.model import in_one_line, storable
 from domain.customers import ContactChannel
 from domain.tickets.model import MOST_COPIES, Priority, Status
 
@@ -43,6 +44,11 @@ LONGEST_TAG, MOST_TAGS = 64, 50
 LONGEST_KEY: Final = 40
 """A field's name here begins with a letter and has letters, digits and underscores (domain/tickets/fields.py)."""
 
+OWN: Final = frozenset(
+    {"cc_more", "due_at", "external_id", "organization", "satisfaction", "satisfaction_comment", "tags_more"}
+)
+"""The fields that hold what has no place of its own here: no custom field has their names, and no customer sees them."""
+
 
 def channel(raw: Mapping[str, Any]) -> ContactChannel:
     """How the ticket came."""
@@ -75,27 +81,87 @@ def with_files(text: str, comment: Mapping[str, Any]) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two texts differ in nothing but white space."""
-    return one.split() == other.split()
+    """Whether two texts differ in nothing but white space and marks, of which one form of a comment has more than another."""
+    first, second = (re.findall(r"[^\W_]+", html.unescape(text)) or text.split() for text in (one, other))
+    return first == second
+
+
+def repeats(comment: Mapping[str, Any], text: str) -> bool:
+    """Whether a comment, in any of its forms, says the same as a text."""
+    forms = [comment.get("plain_body"), comment.get("body"), plain(comment)]
+    return any(isinstance(form, str) and same(form, text) for form in forms)
+
+
+def public(comment: Mapping[str, Any]) -> bool:
+    """Whether the customer sees a comment."""
+    return comment.get("public") is not False
+
+
+def opening(
+    raw: Mapping[str, Any], where: str, said: Sequence[tuple[str, Any]]
+) -> tuple[str, Sequence[tuple[str, Any]]]:
+    """A ticket's description, and what was said beside it, the earliest first.
+
+    There the description is the first comment once more, also where that is a note among agents: then the first public
+    comment is the description here, or without one the subject.
+    """
+    text = plain({"plain_body": raw.get("description")})
+    if raw.get("is_public") is False and text and not any(repeats(each, text) for _, each in said):
+        note = {"id": "description", "author_id": raw.get("submitter_id"), "created_at": raw.get("created_at")}
+        said = [(where, note | {"body": text, "public": False}), *said]
+    first = next((each for each in said if public(each[1])), None)
+    again = first is not None and repeats(first[1], text)
+    private = not again and any(repeats(each, text) for _, each in said if not public(each))
+    if first is not None and (again or private or not text):
+        text = with_files(text if again else plain(first[1]), first[1])
+        said = [each for each in said if each is not first]
+    elif private:
+        text = ""
+    return text or in_one_line(raw.get("subject")) or "(no text)", said
+
+
+def word(text: str) -> str:
+    """A text as the name of a field; nothing where it has no letter for one to begin with."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).lstrip("_0123456789").rstrip("_")[:LONGEST_KEY]
 
 
 def slugs(ticket_fields: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The name under which each custom field is kept: its title as a word, with the id where two have the same title."""
+    """The name under which each custom field is kept: its title as a word, with the id where that name is taken."""
     found: dict[str, str] = {}
     for each in ticket_fields:
-        title, key = str(each.get("title") or ""), str(each.get("id"))
-        slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).lstrip("_0123456789").rstrip("_")[:LONGEST_KEY]
+        key, slug = str(each.get("id")), word(str(each.get("title") or ""))
         if not slug:
             continue
-        found[key] = f"{slug[: LONGEST_KEY - len(key) - 1]}_{key}" if slug in found.values() else slug
+        taken = slug in OWN or slug in found.values()
+        found[key] = word(f"{slug[: max(1, LONGEST_KEY - len(key) - 1)]}_{key}") if taken else slug
     return found
+
+
+def slug_of(key: str, names: Mapping[str, str]) -> str:
+    """The name of a custom field by its id, also of one that the export does not name."""
+    return names.get(key) or word(f"zendesk_{key}")
+
+
+def titles(ticket_fields: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, str]:
+    """What the fields are called there, by their names here."""
+    found = {slug_of(str(each.get("id")), names): in_one_line(each.get("title")) for each in ticket_fields}
+    return {name: str(title)[:200] for name, title in found.items() if title}
+
+
+def shown(ticket_fields: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> frozenset[str]:
+    """The names of the custom fields that customers see there; of any other nobody has said that they may."""
+    seen: dict[bool, set[str]] = {True: set(), False: set()}
+    for each in ticket_fields:
+        in_portal = each.get("visible_in_portal") is True and each.get("active") is not False
+        seen[in_portal].add(slug_of(str(each.get("id")), names))
+    return frozenset(seen[True] - seen[False])
 
 
 def custom(raw: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """The custom fields that have a value."""
     given = raw.get("custom_fields") or raw.get("fields") or ()
     pairs = [(str(each.get("id")), each.get("value")) for each in given if isinstance(each, Mapping)]
-    return {names.get(key, f"zendesk_{key}"): value for key, value in pairs if value not in (None, "", [])}
+    return {slug_of(key, names): value for key, value in pairs if value not in (None, "", [])}
 
 
 def extras(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,7 +86,8 @@ def zendesk(directory: Path, slug: str, count: int) -> Path:
     lines(directory / "users.json", users(slug))
     lines(directory / "organizations.json", organizations(slug))
     lines(directory / "groups.json", iter([{"id": 70, "name": f"Support {slug}"}]))
-    lines(directory / "ticket_fields.json", iter([{"id": 31, "title": "Build number"}, {"id": 32, "title": "Unused"}]))
+    titles = [{"id": 31, "title": "Build number", "visible_in_portal": True}, {"id": 32, "title": "Unused"}]
+    lines(directory / "ticket_fields.json", iter(titles))
     lines(directory / "tickets.json", (ticket(n) for n in range(1, count + 1)))
     return directory
 

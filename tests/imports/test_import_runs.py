@@ -109,6 +109,92 @@ async def test_the_staff_find_what_was_imported(desk: NewDesk, export: Path) -> 
     assert [(each["command"], each["actor"]["name"]) for each in history["data"]] == [("import", "Import (zendesk)")]
 
 
+def with_fields_of_the_staff(export: Path) -> Path:
+    """Two tickets of one customer, with a field that the portal shows and fields that it does not."""
+    titles = [
+        {"id": 31, "title": "Build number", "visible_in_portal": True},
+        {"id": 32, "title": "Churn risk", "visible_in_portal": False},
+    ]
+    values = [{"id": 31, "value": "b7"}, {"id": 32, "value": "high"}]
+    lines(export / "ticket_fields.json", iter(titles))
+    given = {"requester_id": 2, "organization_id": 1, "custom_fields": values, "external_id": "X-1"}
+    lines(export / "tickets.json", (ticket(n, **given) for n in (1, 2)))
+    return export
+
+
+async def seen_fields(desk: NewDesk, token: str) -> list[dict[str, Any]]:
+    """The fields of all tickets that somebody sees, as the list and as each ticket has them."""
+    found = (await desk.seen_with(token, "/api/tickets"))["data"]
+    alone = [await desk.seen_with(token, f"/api/tickets/{each['id']}") for each in found]
+    return [each["fields"] for each in [*found, *alone]]
+
+
+async def test_customers_do_not_see_the_fields_of_the_staff(desk: NewDesk, tmp_path: Path) -> None:
+    export = with_fields_of_the_staff(zendesk(tmp_path / "export", desk.slug, 1))
+    people = {"CUSTOMER": f"c2@oak-{desk.slug}.example", "AGENT": f"eve@{desk.slug}.example"}
+    for role, email in people.items():
+        code, _, err = await desk.summit("user", "create", desk.slug, email, "Somebody", "--role", role)
+        assert code == 0, err
+    customer, agent = [await desk.token(email) for email in people.values()]
+    assert await seen_fields(desk, customer) == [], "every process has read that nothing is hidden"
+    importing = asyncio.create_task(desk.take("zendesk", export))
+    while not importing.done():
+        assert all(each == {"build_number": "b7"} for each in await seen_fields(desk, customer))
+        await asyncio.sleep(0.1)
+    code, out, err = await importing
+    assert (code, err) == (0, ""), out
+    whole = {"build_number": "b7", "churn_risk": "high", "external_id": "X-1"}
+    assert await seen_fields(desk, customer) == [{"build_number": "b7"}] * 4
+    assert await seen_fields(desk, agent) == [whole] * 4
+    assert (await desk.seen_with(customer, "/api/ticket-fields"))["data"] == []
+    defined = (await desk.seen_with(agent, "/api/ticket-fields"))["data"]
+    assert [(each["key"], each["label"], each["active"], each["customerVisible"]) for each in defined] == [
+        ("churn_risk", "Churn risk", False, False),
+        ("external_id", "External id", False, False),
+    ]
+    assert (await desk.seen_with(agent, "/api/tickets", field="churn_risk:high"))["data"], "fields are free as before"
+    code, out, _ = await desk.take("zendesk", export)
+    assert (code, "2 were there already" in out) == (0, True)
+    assert await desk.count("ticket_fields") == 2
+
+
+async def test_customers_do_not_read_the_note_that_opened_their_ticket(desk: NewDesk, tmp_path: Path) -> None:
+    export = zendesk(tmp_path / "export", desk.slug, 1)
+    note, said = comment(1, AGENT, 1, "Careful with her.", public=False), comment(2, AGENT, 2, "How is it going?")
+    lines(export / "tickets.json", iter([ticket(1, description="Careful with her.", comments=[note, said])]))
+    customer = f"c2@oak-{desk.slug}.example"
+    await desk.summit("user", "create", desk.slug, customer, "Somebody", "--role", "CUSTOMER")
+    code, out, err = await desk.take("zendesk", export)
+    assert (code, err) == (0, ""), out
+    [found] = (await desk.seen_with(await desk.token(customer), "/api/tickets"))["data"]
+    assert found["description"] == "How is it going?"
+    for reader, bodies in ((customer, []), (f"admin@{desk.slug}.example", ["Careful with her."])):
+        comments = await desk.seen_with(await desk.token(reader), f"/api/tickets/{found['id']}/comments")
+        assert [each["body"] for each in comments["data"]] == bodies
+
+
+async def test_what_a_tenant_has_defined_has_the_last_word(desk: NewDesk, tmp_path: Path) -> None:
+    export = with_fields_of_the_staff(zendesk(tmp_path / "export", desk.slug, 1))
+    define = (
+        "insert into ticket_fields (tenant_id, key, label, type, position, active, customer_visible, deleted_at)"
+        " values (%s, %s, 'Its own', 'TEXT', 1, false, %s, %s) returning id"
+    )
+    await desk.rows(define, desk.tenant_id, "churn_risk", True, None)
+    await desk.rows(define, desk.tenant_id, "external_id", True, datetime.now(UTC))
+    code, _, err = await desk.take("zendesk", export)
+    assert code == 0
+    assert err == "Customers see these fields of the staff, as this tenant defines them: churn_risk.\n"
+    found = await desk.rows(
+        "select key, label, active, customer_visible from ticket_fields where tenant_id = %s and deleted_at is null"
+        " order by key",
+        desk.tenant_id,
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("churn_risk", "Its own", False, True),
+        ("external_id", "External id", False, False),
+    ]
+
+
 async def test_a_second_run_finds_everything_there(desk: NewDesk, export: Path) -> None:
     await desk.take("zendesk", export)
     code, out, _ = await desk.take("zendesk", export)
@@ -155,7 +241,7 @@ async def test_a_dry_run_writes_nothing(desk: NewDesk, export: Path) -> None:
     code, out, _ = await desk.take("zendesk", export, "--dry-run")
     assert code == 0
     assert "Nothing was written" in out
-    for table in ("support_tickets", "customer_accounts", "teams", "processes"):
+    for table in ("support_tickets", "customer_accounts", "teams", "processes", "ticket_fields"):
         assert await desk.count(table) == 0
     assert await desk.count("users") == 1
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from cli.imports.model import Bad, LeftOut, OldTicket, Unreadable
 from cli.imports.zendesk import Zendesk
-from cli.imports.zendesk_fields import slugs
+from cli.imports.zendesk_fields import OWN, slugs
 from domain.identity import Role
 from domain.tickets.fields import KEY
 from domain.tickets.model import Status
@@ -157,6 +158,49 @@ def test_the_first_comment_is_the_description(tmp_path: Path) -> None:
     ]
 
 
+NOTE = comment(1, AGENT, 1, "She **owes** us a lot, be careful.", public=False)
+OPENING = comment(2, AGENT, 2, "Dear customer, how is it going?", attachments=[{"file_name": "a.pdf", "size": 3}])
+
+
+@pytest.mark.parametrize("text", [NOTE["body"], "She owes us a lot,  be careful.\n"])
+def test_a_note_that_opened_a_ticket_is_not_its_description(tmp_path: Path, text: str) -> None:
+    found = one(tmp_path, ticket(1, description=text, comments=[NOTE, OPENING, comment(3, 2, 3, "Well")]))
+    assert found.description == "Dear customer, how is it going?\n\n[Attachments in Zendesk: a.pdf (3 bytes)]"
+    assert [(each.key, each.internal, each.body) for each in found.comments] == [
+        ("1", True, NOTE["body"]),
+        ("3", False, "Well"),
+    ]
+
+
+def test_a_ticket_of_nothing_but_notes_has_its_subject_as_its_description(tmp_path: Path) -> None:
+    found = one(tmp_path, ticket(1, description=NOTE["body"], comments=[NOTE, NOTE | {"id": 2, "body": "Indeed"}]))
+    assert (found.description, [each.internal for each in found.comments]) == ("Empty report 1", [True, True])
+    nameless = one(tmp_path, ticket(1, description=NOTE["body"], subject=None, comments=[NOTE]))
+    assert (nameless.subject, nameless.description) == ("(no text)", "(no text)")
+
+
+def test_the_description_of_a_private_ticket_is_a_note_also_where_the_export_has_no_comments(tmp_path: Path) -> None:
+    found = one(tmp_path, ticket(1, description=NOTE["body"], comments=[], is_public=False, submitter_id=AGENT))
+    assert found.description == "Empty report 1"
+    assert [(each.body, each.internal, each.author_name) for each in found.comments] == [
+        (NOTE["body"], True, "Alma Agent")
+    ]
+    assert one(tmp_path, ticket(1, description=NOTE["body"], comments=[NOTE], is_public=False)).comments == (
+        found.comments[0].model_copy(update={"key": "1", "at": datetime.fromisoformat(NOTE["created_at"])}),
+    )
+
+
+def test_a_note_before_the_description_hides_nothing(tmp_path: Path) -> None:
+    asked = comment(2, 2, 1, "Where is my report?")
+    found = one(tmp_path, ticket(1, description="Where is my report?", comments=[NOTE, asked]))
+    assert (found.description, [each.key for each in found.comments]) == ("Where is my report?", ["1"])
+    lost = one(tmp_path, ticket(1, description="Something else, which was redacted", comments=[NOTE, asked]))
+    assert (lost.description, [each.key for each in lost.comments]) == (
+        "Something else, which was redacted",
+        ["1", "2"],
+    )
+
+
 def test_files_are_named_in_the_text(tmp_path: Path) -> None:
     file = [{"file_name": "trace.txt", "size": 17}, {"file_name": "b.png", "size": 2}]
     said = [
@@ -198,6 +242,61 @@ def test_names_of_custom_fields_are_such_as_can_be_defined_here() -> None:
     found = slugs({"id": 360000000000 + n, "title": title} for n, title in enumerate(titles))
     assert list(found.values()) == ["ordre_n_7", "nd_line", "x" * 40, "x" * 27 + "_360000000003"]
     assert all(KEY.fullmatch(name) for name in found.values())
+
+
+def test_no_custom_field_has_a_name_of_ours_or_one_that_cannot_be_hidden(tmp_path: Path) -> None:
+    titles = [{"id": 31, "title": "Organization"}, {"id": "Ab-" * 20, "title": "organization"}]
+    values = [{"id": each, "value": "x"} for each in (31, "Ab-" * 20, None, "Ü 7", "9" * 60)]
+    source = Zendesk(export(tmp_path, ticket(1, custom_fields=values), ticket_fields=titles), "zendesk")
+    [(_, found)] = source.tickets()
+    assert isinstance(found, OldTicket)
+    assert len(found.fields) == 5
+    assert "organization_31" in found.fields
+    assert "organization" not in found.fields
+    assert all(KEY.fullmatch(name) for name in source.staff_fields())
+
+
+def test_fields_are_the_staffs_unless_the_portal_shows_them(tmp_path: Path) -> None:
+    titles = [
+        {"id": 31, "title": "Build number", "visible_in_portal": True, "active": True},
+        {"id": 32, "title": "Churn  risk", "visible_in_portal": False},
+        {"id": 33, "title": "Who knows"},
+        {"id": 34, "title": "Gone", "visible_in_portal": True, "active": False},
+        {"id": 35, "title": "Without a value"},
+        {"id": 36, "title": "数", "visible_in_portal": True},
+        {"id": 37, "title": "数字"},
+    ]
+    values = [{"id": each, "value": None if each == 35 else "x"} for each in range(31, 39)]
+    given = ticket(
+        1,
+        custom_fields=values,
+        due_at=at(hours=9),
+        external_id="X-1",
+        satisfaction_rating={"score": "bad", "comment": "Slow"},
+        organization_id=2,
+        requester_id=2,
+        collaborator_ids=list(range(1, 26)),
+        tags=["t" * 65],
+    )
+    source = Zendesk(export(tmp_path, given, ticket_fields=titles), "zendesk")
+    [(_, found)] = source.tickets()
+    assert isinstance(found, OldTicket)
+    assert set(found.fields) - set(source.staff_fields()) == {"build_number", "zendesk_36"}
+    assert source.staff_fields() == {
+        "churn_risk": "Churn risk",
+        "who_knows": "Who knows",
+        "gone": "Gone",
+        "zendesk_37": "数字",
+        "zendesk_38": "Zendesk 38",
+        "due_at": "Due at",
+        "external_id": "External id",
+        "satisfaction": "Satisfaction",
+        "satisfaction_comment": "Satisfaction comment",
+        "organization": "Organization",
+        "tags_more": "Tags more",
+        "cc_more": "Cc more",
+    }
+    assert set(source.staff_fields()) >= OWN
 
 
 def test_related_tickets_are_linked(tmp_path: Path) -> None:
