@@ -12,51 +12,41 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils import compat
 
 from api.auth import Caller
-from api.errors import Refused
 from api.fields import TicketFields, UnfitFields
 from api.merging import Merging
 from api.processes import Finished, Processes
 from api.schemas.sla.clocks import Adjustment
 from api.schemas.tickets import (
-    CommentView,
     MergeBody,
-    NewCall,
-    NewComment,
     NewTicket,
     TicketPatch,
     TicketView,
 )
 from api.templating import Templating
 from api.ticket_kind import TICKET
-from api.ticket_views import file_views, from_receipt, said_view
-from db.attachments import attachments_of, files_known
+from api.ticket_views import from_receipt
+from db.attachments import files_known
 from db.engine import tenant_transaction
 from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
-from db.tickets.relations import colleagues_called
 from domain.customers import ContactChannel
-from domain.identity import Role
-from domain.ids import command_id, derived_id, fingerprint, opening_id
-from domain.process import Forbidden, KeyReused, NotFound
+from domain.ids import command_id, derived_id, fingerprint
+from domain.process import KeyReused, NotFound
 from domain.protocol import Message, Receipt
 from domain.sla.clocks import ClockKind
 from domain.tickets.decide import take_in
 from domain.tickets.fields import Fault
 from domain.tickets.lifecycle import TicketFinal
-from domain.tickets.mentions import mentioned
 from domain.tickets.merging import into_itself
 from domain.tickets.model import (
-    AddComment,
     AdjustClock,
     ApplyMacro,
-    Call,
     ChangeTicket,
     ClockAction,
     CreateTicket,
     Merge,
     Relate,
     Status,
-    Ticket,
 )
 from domain.tickets.surroundings import Surroundings
 
@@ -78,7 +68,7 @@ class Desk:
         mark = fingerprint(body.model_dump_json(exclude_unset=True))
         if body.template_id is not None:
             # What it said at the first time counts for a repeat, whatever it says now.
-            if key and (first := await self._opened(caller, key, OPENING, mark)):
+            if key and (first := await self.opened(caller, key, OPENING, mark)):
                 return await self._view(first, caller)
             body = await self.templating.filled(body, caller)
         channel = body.channel or (ContactChannel.API if caller.actor.staff else ContactChannel.PORTAL)
@@ -86,10 +76,10 @@ class Desk:
         if "fields" in given:
             given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
         command = CreateTicket.model_validate(given | {"channel": channel})
-        process_id, message = self._opening(command, caller, key, OPENING, mark)
+        process_id, message = self.opening(command, caller, key, OPENING, mark)
         await self._refuse_unfit(await self.fields.faults(caller, body.fields), process_id, message, key)
         if not caller.actor.staff or command.assignee_id or command.team_id or command.attachment_ids:
-            await self._take_in(command, caller, process_id, message)
+            await self.judge_first(command, caller, process_id, message)
         receipt = await self.processes.create(TICKET, process_id, message)
         return await self._view(receipt, caller, body.description)
 
@@ -103,71 +93,25 @@ class Desk:
             faults = await self.fields.faults(caller, given["fields"])
             given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
         command = ChangeTicket.model_validate(given | ({"expected_versions": versions} if versions is not None else {}))
-        message = self._message(command, caller, key, "PATCH /api/tickets", ticket_id, body)
+        message = self.message(command, caller, key, "PATCH /api/tickets", ticket_id, body)
         await self._refuse_unfit(faults, ticket_id, message, key)
-        receipt = await self._update(ticket_id, "change", message, caller)
+        receipt = await self.update(ticket_id, "change", message, caller)
         return await self._view(receipt, caller)
-
-    async def comment(self, ticket_id: UUID, body: NewComment, caller: Caller, key: str | None) -> CommentView:
-        """Add a comment. A customer's comment on a final ticket opens a follow-up, and belongs to that."""
-        if body.occurred_at is not None and not caller.role.includes(Role.LEAD):
-            raise Forbidden("Dating a comment takes the role LEAD.", required_role=Role.LEAD)
-        message = await self._saying(await self._comment(body, caller), body, caller, key, "POST comments", ticket_id)
-        comment_id = message.command.comment_id
-        try:
-            receipt = await self.processes.update(TICKET, ticket_id, "comment", message)
-        except Finished as finished:
-            ended = Ticket.model_validate(finished.state)
-            return await self._go_on(ended, message, body, caller, key, TicketFinal(ended.status))
-        except Refused as refused:
-            if refused.record.type != TicketFinal.__name__:
-                raise
-            found = await self.merging.ticket(caller.tenant_id, ticket_id)
-            if found is None:
-                raise
-            return await self._go_on(found, message, body, caller, key, refused)
-        return await self._said(comment_id, ticket_id, body, caller, body.occurred_at or receipt.at)
-
-    async def _said(
-        self, comment_id: UUID, ticket_id: UUID, body: NewComment, caller: Caller, at: datetime
-    ) -> CommentView:
-        """A comment as its author gets it back, with the files that it came with."""
-        view = said_view(comment_id, ticket_id, body, caller, at)
-        if not body.attachment_ids:
-            return view
-        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
-            files = await attachments_of(connection, [comment_id])
-        return view.model_copy(update={"attachments": file_views(files[comment_id])})
-
-    async def log_call(self, ticket_id: UUID, body: NewCall, caller: Caller, key: str | None) -> CommentView:
-        """Log a call with the customer."""
-        command = AddComment(
-            comment_id=UUID(int=0),
-            body=body.notes,
-            internal=True,
-            call=Call(direction=body.direction, seconds=body.seconds),
-            via=ContactChannel.PHONE,
-            **({"status": body.status} if body.status else {}),
-        )
-        message = await self._saying(command, body, caller, key, "POST calls", ticket_id)
-        receipt = await self._update(ticket_id, "comment", message, caller)
-        said = NewComment.model_construct(body=body.notes, internal=True)
-        return said_view(message.command.comment_id, ticket_id, said, caller, receipt.at, call=message.command.call)
 
     async def merge(self, ticket_id: UUID, body: MergeBody, caller: Caller, key: str | None) -> TicketView:
         """Close a ticket into another one, which goes on with what its customer waits for."""
         if body.into_id == ticket_id:
             raise into_itself()
         command = Merge(into_id=body.into_id, **({"reason": body.reason} if body.reason else {}))
-        message = self._message(command, caller, key, "POST merge", ticket_id, body)
-        receipt = await self._update(ticket_id, "merge", message, caller)
+        message = self.message(command, caller, key, "POST merge", ticket_id, body)
+        receipt = await self.update(ticket_id, "merge", message, caller)
         await self.merging.soon(caller.tenant_id, ticket_id, caller.actor)
         return await self._view(receipt, caller)
 
     async def relate(self, ticket_id: UUID, command: Relate, caller: Caller, key: str | None, route: str) -> TicketView:
         """Link a ticket, or have somebody watch it or copied in, or end that."""
-        message = self._message(command, caller, key, route, ticket_id, command)
-        receipt = await self._update(ticket_id, "relate", message, caller)
+        message = self.message(command, caller, key, route, ticket_id, command)
+        receipt = await self.update(ticket_id, "relate", message, caller)
         return await self._view(receipt, caller)
 
     async def apply_macro(
@@ -175,91 +119,35 @@ class Desk:
     ) -> TicketView:
         """Do all that a macro says in one decision."""
         asked = ApplyMacro(template_id=template_id, name="")
-        message = self._message(asked, caller, key, "POST macros", ticket_id, asked)
+        message = self.message(asked, caller, key, "POST macros", ticket_id, asked)
         receipt = await self._first(ticket_id, message) if key else None
         if receipt is None:
             command = await self.templating.macro(ticket_id, template_id, caller, versions)
             if command.comment is not None:
                 said = command.comment.model_copy(update={"comment_id": derived_id("comment", message.command_id)})
                 command = command.model_copy(update={"comment": said})
-            receipt = await self._update(ticket_id, "macro", message.model_copy(update={"command": command}), caller)
+            receipt = await self.update(ticket_id, "macro", message.model_copy(update={"command": command}), caller)
         elif receipt.fingerprint != message.fingerprint:
             raise KeyReused
         return await self._view(receipt, caller)
 
-    async def _update(self, ticket_id: UUID, name: str, message: Message[Any], caller: Caller) -> Receipt:
+    async def update(self, ticket_id: UUID, name: str, message: Message[Any], caller: Caller) -> Receipt:
         """An update of a ticket that is not over. Raises TicketFinal, or NotFound for one that the caller may not see."""
         try:
             return await self.processes.update(TICKET, ticket_id, name, message)
         except Finished as finished:
-            await self._seen(ticket_id, caller)
+            await self.seen(ticket_id, caller)
             raise TicketFinal(Status(finished.state["status"])) from None
-
-    async def _go_on(
-        self,
-        ended: Ticket,
-        message: Message[AddComment],
-        body: NewComment,
-        caller: Caller,
-        key: str | None,
-        final: Exception,
-    ) -> CommentView:
-        """A comment on a ticket that is over: said where that was merged into, else a customer's opens a follow-up."""
-        await self._seen(ended.id, caller)
-        route = f"POST /api/tickets/{ended.id}/comments"
-        mark = fingerprint(body.model_dump_json())
-        opened = await self._opened(caller, key, route, mark) if key else None
-        hop = None if opened else await self.merging.last_hop(caller.tenant_id, ended)
-        while hop is not None:
-            there, through = hop
-            to = {"through": through, "addressed": ended.id}
-            command = message.command.model_copy(update=to)
-            try:
-                receipt = await self.processes.update(
-                    TICKET, there, "comment", message.model_copy(update={"command": command})
-                )
-            except (Finished, Refused) as over:
-                if isinstance(over, Refused) and over.record.type != TicketFinal.__name__:
-                    raise
-                further = await self.merging.last_hop(caller.tenant_id, ended)
-                hop = further if further and further[0] != there else None  # merged on meanwhile, or over as well
-            else:
-                return await self._said(command.comment_id, there, body, caller, body.occurred_at or receipt.at)
-        if caller.actor.staff or body.internal or body.status:
-            raise final
-        receipt = opened or await self._follow_up(ended.id, route, mark, body, caller, key)
-        return await self._said(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
 
     async def adjust(
         self, ticket_id: UUID, kind: ClockKind, action: ClockAction, body: Adjustment, caller: Caller, key: str | None
     ) -> None:
         """Pause, resume or waive one of a ticket's clocks."""
         command = AdjustClock(kind=kind, action=action, reason=body.reason)
-        message = self._message(command, caller, key, f"POST sla/{kind}/{action}", ticket_id, body)
-        await self._update(ticket_id, "clock", message, caller)
+        message = self.message(command, caller, key, f"POST sla/{kind}/{action}", ticket_id, body)
+        await self.update(ticket_id, "clock", message, caller)
 
-    async def _follow_up(
-        self, ticket_id: UUID, route: str, mark: str, body: NewComment, caller: Caller, key: str | None
-    ) -> Receipt:
-        old = await self._seen(ticket_id, caller)
-        command = CreateTicket(
-            customer_email=old["customer_email"],
-            subject=old["subject"],
-            description=f"Follow-up to SUP-{old['number']}.",
-            priority=old["priority"],
-            severity=old["severity"],
-            channel=ContactChannel.PORTAL,
-            category=old["category"],
-            follow_up_of=ticket_id,
-            opening=body.body,
-            attachment_ids=tuple(body.attachment_ids),
-        )
-        process_id, message = self._opening(command, caller, key, route, mark)
-        if command.attachment_ids:
-            await self._take_in(command, caller, process_id, message)
-        return await self.processes.create(TICKET, process_id, message)
-
-    def _opening(
+    def opening(
         self, command: CreateTicket, caller: Caller, key: str | None, route: str, mark: str
     ) -> tuple[UUID, Message[CreateTicket]]:
         """A creation, and the process's id, which its key decides, so that Temporal itself sees a repeat."""
@@ -274,7 +162,7 @@ class Desk:
         )
         return process_id, message
 
-    async def _take_in(
+    async def judge_first(
         self, command: CreateTicket, caller: Caller, process_id: UUID, message: Message[CreateTicket]
     ) -> None:
         """What the decision will ask, asked before a process is started that would only fail; a repeat is not asked again."""
@@ -298,7 +186,7 @@ class Desk:
         async with tenant_transaction(self.engine, message.tenant_id) as connection:
             return await recorded(connection, TICKET.name, process_id, message.command_id)
 
-    async def _opened(self, caller: Caller, key: str, route: str, mark: str) -> Receipt | None:
+    async def opened(self, caller: Caller, key: str, route: str, mark: str) -> Receipt | None:
         """The answer that a creation has got before. Raises KeyReused."""
         process_id, identity = opening_ids(caller, key, route)
         async with tenant_transaction(self.engine, caller.tenant_id) as connection:
@@ -312,7 +200,7 @@ class Desk:
         text = await self._description(receipt, caller) if description is None else description
         return from_receipt(receipt, text, caller.actor, await self.fields.of(caller.tenant_id))
 
-    async def _seen(self, ticket_id: UUID, caller: Caller) -> Mapping[str, Any]:
+    async def seen(self, ticket_id: UUID, caller: Caller) -> Mapping[str, Any]:
         """The ticket's row, if the caller may see it. Raises NotFound."""
         async with tenant_transaction(self.engine, caller.tenant_id) as connection:
             row = await find_ticket(connection, caller.actor, ticket_id)
@@ -326,22 +214,7 @@ class Desk:
         async with tenant_transaction(self.engine, caller.tenant_id) as connection:
             return await find_description(connection, receipt.process_id)
 
-    async def _comment(self, body: NewComment, caller: Caller) -> AddComment:
-        given = body.model_dump(exclude={"tenant_id"}, exclude_unset=True, exclude_none=True)
-        if body.internal and caller.actor.staff and (names := mentioned(body.body)):
-            async with tenant_transaction(self.engine, caller.tenant_id) as connection:
-                given["mentions"] = await colleagues_called(connection, names)
-        return AddComment.model_validate(given | {"comment_id": UUID(int=0)})
-
-    async def _saying(
-        self, command: AddComment, body: BaseModel, caller: Caller, key: str | None, route: str, ticket_id: UUID
-    ) -> Message[AddComment]:
-        """A message that says something, under an id that a repeat has too."""
-        message = self._message(command, caller, key, route, ticket_id, body)
-        comment_id = derived_id("comment", message.command_id)
-        return message.model_copy(update={"command": command.model_copy(update={"comment_id": comment_id})})
-
-    def _message(
+    def message(
         self, command: Any, caller: Caller, key: str | None, route: str, ticket_id: UUID, body: BaseModel
     ) -> Message[Any]:
         identity = command_id(caller.tenant_id, str(caller.id), route, ticket_id, key or secrets.token_hex(16))

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
+from api.conversation import Conversation
 from api.desk import Desk
 from api.fields import TicketFields
 from api.gate import Gate
@@ -49,6 +50,7 @@ class Services:
     processes: Processes
     confirmations: Confirmations
     desk: Desk
+    conversation: Conversation
     policies: Policies
     live: Live
     targets: Targets
@@ -64,6 +66,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
     processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
     directory = Directory(engine)
     fields = TicketFields(engine)
+    desk = Desk(processes, engine, Merging(TICKET, processes, engine), fields, Templating(engine, fields))
     return Services(
         settings=settings,
         engine=engine,
@@ -76,7 +79,8 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
         cursors=Cursors(derive_key(settings, "cursors")),
         processes=processes,
         confirmations=confirmations,
-        desk=Desk(processes, engine, Merging(TICKET, processes, engine), fields, Templating(engine, fields)),
+        desk=desk,
+        conversation=Conversation(desk),
         policies=Policies(),
         live=Live(engine),
         targets=Targets.read(settings.allow_targets),

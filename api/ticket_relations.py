@@ -125,7 +125,7 @@ async def leave_out(ticket_id: TicketId, email: Address, agent: Agent, app: App)
 )
 async def log_call(ticket_id: TicketId, body: NewCall, agent: Agent, app: App, key: IdempotencyKey = None) -> Response:
     """Log a call with the customer: it stands in the conversation, and one that came about counts as an answer."""
-    comment = await app.desk.log_call(ticket_id, body, agent, key)
+    comment = await app.conversation.log_call(ticket_id, body, agent, key)
     return reply(comment, 201, version=comment.version, location=f"/api/tickets/{ticket_id}/comments")
 
 

@@ -98,7 +98,7 @@ async def add_comment(
     ticket_id: TicketId, body: NewComment, caller: Principal, app: App, key: IdempotencyKey = None
 ) -> Response:
     """Say something on a ticket. A customer's comment on a final one opens a follow-up, whose id is then `ticketId`."""
-    comment = await app.desk.comment(ticket_id, body, caller, key)
+    comment = await app.conversation.comment(ticket_id, body, caller, key)
     return reply(comment, 201, version=comment.version, location=f"/api/tickets/{comment.ticket_id}/comments")
 
 
