@@ -29,11 +29,9 @@ from api import (
     manual,
     notifications,
     openapi,
-    password_page,
     passwords,
     permissions,
     promises,
-    rating_page,
     ratings,
     routing_rules,
     simulations,
@@ -57,7 +55,9 @@ from api.measures import make_refresher
 from api.metrics import Metrics
 from api.middleware import Edge
 from api.oidc import portal as oidc_portal
+from api.password_page import PASSWORD_PAGE
 from api.queues import Queues
+from api.rating_page import RATING_PAGE
 from api.records import Answered, on_answered
 from api.runner import JobCounts, Runner
 from api.services import make_services
@@ -189,8 +189,8 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     app.add_exception_handler(Answered, on_answered)  # type: ignore[arg-type]
     openapi.install(app)
     manual.install(app)
-    password_page.install(app)
-    rating_page.install(app)
+    PASSWORD_PAGE.install(app)
+    RATING_PAGE.install(app)
     app.add_middleware(Exports, lists=list_routes(app), most_rows=settings.export_rows)
     app.add_middleware(
         Edge,

@@ -2,13 +2,8 @@
 
 from typing import Final
 
-from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from api.pages import OwnPage
 
-from api.password_page import HEADERS
-
-# Addresses are relative, so that the page also works behind a proxy that adds a prefix.
 PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -105,24 +100,4 @@ if (token) {
 }
 """
 
-
-async def page(request: Request) -> Response:
-    """The page; the token stays in the browser until the form is sent, because browsers keep what follows # to themselves."""
-    return HTMLResponse(PAGE, headers=HEADERS)
-
-
-async def style(request: Request) -> Response:
-    """How it looks."""
-    return Response(STYLE, headers=HEADERS, media_type="text/css")
-
-
-async def script(request: Request) -> Response:
-    """What it does; a file of its own, because the policy allows no inline script."""
-    return Response(SCRIPT, headers=HEADERS, media_type="text/javascript")
-
-
-def install(app: FastAPI) -> None:
-    """Let `app` serve the page."""
-    app.add_route("/rate", page, include_in_schema=False)
-    app.add_route("/rate/page.css", style, include_in_schema=False)
-    app.add_route("/rate/page.js", script, include_in_schema=False)
+RATING_PAGE: Final = OwnPage("/rate", PAGE, STYLE, SCRIPT)

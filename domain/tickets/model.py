@@ -179,14 +179,9 @@ class Policy(Frozen):
     merge_reopens: bool = True
 
 
-class CreateTicket(Command):
-    """Open a ticket. `opening` is the first public comment of a follow-up.
+class NewTicketFields(Command):
+    """What a ticket is given at its beginning, however it comes to be; the files of `attachment_ids` were stored before."""
 
-    `automatic` marks what a machine wrote: nobody acknowledges it. `attachment_ids` were stored before, `quoted` is the folded
-    part of a mail, `linked` are tickets that the same message opened in other mailboxes.
-    """
-
-    type: Literal["create"] = "create"
     customer_email: str
     subject: str
     description: str
@@ -199,14 +194,24 @@ class CreateTicket(Command):
     fields: dict[str, Any] = {}
     assignee_id: UUID | None = None
     team_id: UUID | None = None
-    follow_up_of: UUID | None = None
-    opening: str | None = None
     language: str | None = None
     cc: tuple[str, ...] = ()
+    attachment_ids: tuple[UUID, ...] = ()
+
+
+class CreateTicket(NewTicketFields):
+    """Open a ticket. `opening` is the first public comment of a follow-up.
+
+    `automatic` marks what a machine wrote: nobody acknowledges it. `quoted` is the folded part of a mail,
+    `linked` are tickets that the same message opened in other mailboxes.
+    """
+
+    type: Literal["create"] = "create"
+    follow_up_of: UUID | None = None
+    opening: str | None = None
     mailbox_id: UUID | None = None
     automatic: bool = False
     quoted: str | None = None
-    attachment_ids: tuple[UUID, ...] = ()
     linked: tuple[UUID, ...] = ()
 
 
@@ -222,7 +227,7 @@ class ImportedComment(Frozen):
     at: datetime
 
 
-class ImportTicket(Command):
+class ImportTicket(NewTicketFields):
     """Take over a ticket of another desk as it stands there; `external_ref` is its id there, such as `zendesk:1042`.
 
     Promises of a ticket that is still open count from now on; nobody is told anything. `heard_at` is when its customer last wrote,
@@ -231,21 +236,7 @@ class ImportTicket(Command):
 
     type: Literal["import"] = "import"
     external_ref: str
-    customer_email: str
-    subject: str
-    description: str
     status: Status
-    priority: Priority = Priority.MEDIUM
-    severity: Severity = Severity.SEV3
-    channel: ContactChannel = ContactChannel.API
-    category: str | None = None
-    sla_tier: Tier | None = None
-    tags: tuple[str, ...] = ()
-    fields: dict[str, Any] = {}
-    assignee_id: UUID | None = None
-    team_id: UUID | None = None
-    language: str | None = None
-    cc: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     created_at: datetime
     updated_at: datetime | None = None
@@ -256,7 +247,6 @@ class ImportTicket(Command):
     closed_at: datetime | None = None
     comments: tuple[ImportedComment, ...] = ()
     incomplete: bool = False
-    attachment_ids: tuple[UUID, ...] = ()
 
 
 class ImportComments(Command):
