@@ -26,8 +26,13 @@ NOTES: Final = frozenset({"#internal", "#note"})
 
 
 class Tie(StrEnum):
-    """What ties a mail to a ticket. A token can only come from the conversation itself; the others anybody can write."""
+    """What ties a mail to a ticket.
 
+    STAFF is an address that was signed for the sender, one of the staff, and proves who they are. TOKEN is the one that everybody in
+    the conversation has: it proves nobody. The others anybody can write.
+    """
+
+    STAFF = "STAFF"
     TOKEN = "TOKEN"  # noqa: S105 - no password
     HEADER = "HEADER"
     SUBJECT = "SUBJECT"
@@ -55,7 +60,7 @@ def judged(mail: InboundMail, facts: Facts, *, authority: str | None, accepted: 
     if mail.machine is not None and not accepted:
         return of_a_machine(mail, sender, facts, ticket, tie)
     known = verdict(mail.authentication, authority, sender.address.rpartition("@")[2])
-    if facts.user is not None and facts.user.role is not Role.CUSTOMER:
+    if facts.user is not None and facts.user.staff:
         return of_the_staff(mail, sender, facts, ticket, tie, trusted=accepted or trusted(known, tie))
     return of_a_customer(mail, sender, facts, ticket, tie, doubted=known is Verdict.FAILED and not accepted)
 
@@ -87,6 +92,8 @@ def bounced(mail: InboundMail, facts: Facts) -> Park | None:
 def tied(facts: Facts) -> tuple[Candidate | None, Tie | None]:
     """The ticket to which a mail says that it belongs, and by what."""
     answered = facts.ticket(facts.token)
+    if answered is not None and facts.proven:
+        return answered, Tie.STAFF
     if answered is None and facts.notice is not None and facts.notice.signed:
         # The address for bounces is signed too; what comes there and is no bounce is a notice of absence.
         answered = facts.ticket(facts.notice.ticket_id)
@@ -100,8 +107,8 @@ def tied(facts: Facts) -> tuple[Candidate | None, Tie | None]:
 
 
 def trusted(known: Verdict, tie: Tie | None) -> bool:
-    """Whether a mail that says it is from the staff is: our server says so, or it knows a secret and our server does not deny it."""
-    return known is Verdict.PASSED or (tie is Tie.TOKEN and known is not Verdict.FAILED)
+    """Whether a mail that says it is from the staff is: our server says so, or it knows their secret and our server does not deny it."""
+    return known is Verdict.PASSED or (tie is Tie.STAFF and known is not Verdict.FAILED)
 
 
 def of_a_machine(
@@ -183,7 +190,7 @@ def of_a_customer(
 
 def customer(sender: Person, facts: Facts, ticket: Candidate | None) -> Actor:
     """Somebody outside; who has no login writes under their address. The account of their domain lets them answer on its tickets."""
-    user = facts.user if facts.user is not None and facts.user.role is Role.CUSTOMER else None
+    user = facts.user if facts.user is not None and not facts.user.staff else None
     account = user.account_id if user else facts.account_id
     name = (user.name if user else sender.name) or sender.address
     return Actor(id=user.id if user else None, role=Role.CUSTOMER, name=name, email=sender.address, account_id=account)
