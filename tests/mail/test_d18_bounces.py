@@ -2,6 +2,8 @@
 
 import uuid
 
+import pytest
+
 from tests.mail.postoffice import PostOffice, answer, fresh
 
 REPORT = """\
@@ -74,10 +76,22 @@ async def test_d18_the_address_for_bounces_tells_whose_it_is_whatever_the_report
     sender = fresh()
     _, ticket = await post.opened(sender=sender)
     [notice] = await post.told(ticket, "ticket_received")
-    raw = report("postmaster@elsewhere.example", "nothing", "5.4.4")
+    raw = report("postmaster@elsewhere.example", "nothing", "5.1.2")
     row = await post.parked(raw, await post.bounce_to(notice["id"]), sender="")
     assert str(row["ticket_id"]) == ticket["id"]
-    assert await suppressed(post, sender) == "5.4.4"
+    assert await suppressed(post, sender) == "5.1.2"
+
+
+@pytest.mark.parametrize("status", ["5.2.2", "5.3.4", "5.4.7", "5.7.1"])
+async def test_d18_what_says_nothing_about_the_address_is_seen_and_suppresses_nobody(
+    post: PostOffice, status: str
+) -> None:
+    sender = fresh()
+    _, ticket = await post.opened(sender=sender)
+    [notice] = await post.told(ticket, "ticket_received")
+    row = await post.parked(report(sender, notice["id"], status), await post.bounce_to(notice["id"]), sender="")
+    assert (row["reason"], str(row["ticket_id"])) == ("BOUNCE", ticket["id"])
+    assert await suppressed(post, sender) is None
 
 
 async def test_d18_a_delay_is_seen_and_suppresses_nobody(post: PostOffice) -> None:
