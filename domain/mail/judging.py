@@ -76,14 +76,18 @@ def looping(mail: InboundMail, facts: Facts) -> Park | None:
 
 
 def bounced(mail: InboundMail, facts: Facts) -> Park | None:
-    """A report that one of our mails did not arrive. What it says of an address counts only if it is about a mail of ours."""
+    """A report that one of our mails did not arrive.
+
+    What it says of an address counts only if it came to the address that was signed for that mail: the ids of our mails are known to
+    everybody who gets or quotes one, and somebody could end what another is told.
+    """
     notice = facts.notice
     if mail.bounce is None and (notice is None or mail.machine is not None):
         return None
     hard = next((each for each in (mail.bounce.deliveries if mail.bounce else ()) if each.hard), None)
     told = next(iter(mail.bounce.deliveries), None) if mail.bounce else None
     suppress = None
-    if notice is not None and notice.address is not None and hard is not None:
+    if notice is not None and notice.signed and notice.address is not None and hard is not None:
         suppress = Suppression(address=notice.address, status=hard.status)
     detail = f"{told.recipient}: {told.action} {told.status}".strip() if told else "A server reports on a mail of ours."
     return Park(reason=Reason.BOUNCE, detail=detail, ticket_id=notice.ticket_id if notice else None, suppress=suppress)
