@@ -118,14 +118,15 @@ def trusted(known: Verdict, tie: Tie | None) -> bool:
 def of_a_machine(
     mail: InboundMail, sender: Person, facts: Facts, ticket: Candidate | None, tie: Tie | None
 ) -> Park | Append:
-    """A notice of absence belongs to its ticket, where it answers and asks nothing; whatever else machines send waits."""
-    if ticket is not None and (tie is Tie.TOKEN or takes_part(sender.address, ticket)):
-        return Append(
-            actor=customer(sender, facts, ticket),
-            ticket_id=ticket.id,
-            copy_in=None if may_read(sender.address, facts, ticket) else sender.address,
-            automatic=True,
-        )
+    """A customer's notice of absence belongs to its ticket, where it answers and asks nothing; whatever else machines send waits.
+
+    That one of the staff is away is no customer's business, and no machine is copied in.
+    """
+    staff = facts.user is not None and facts.user.staff
+    if ticket is not None and not staff:
+        known = may_read(sender.address, facts, ticket) if tie is Tie.TOKEN else takes_part(sender.address, ticket)
+        if known:
+            return Append(actor=customer(sender, facts, ticket), ticket_id=ticket.id, automatic=True)
     return Park(reason=Reason.AUTOMATIC, detail=str(mail.machine), ticket_id=ticket.id if ticket else None)
 
 
@@ -178,17 +179,17 @@ def of_a_customer(
     mail, and an answer would show them the rest. A number in a subject proves nothing, so only who takes part is believed.
     """
     linked = facts.twins
+    automatic = mail.machine is not None or mail.bounce is not None
     if ticket is not None:
-        if tie is Tie.TOKEN:
-            stranger = not may_read(sender.address, facts, ticket)
-            copy_in = sender.address if stranger else None
+        reads = may_read(sender.address, facts, ticket)
+        if tie is Tie.TOKEN and (reads or not automatic):
+            copy_in = None if reads else sender.address
             return Append(actor=customer(sender, facts, ticket), ticket_id=ticket.id, copy_in=copy_in)
-        believed = may_read(sender.address, facts, ticket) if tie is Tie.HEADER else takes_part(sender.address, ticket)
+        believed = takes_part(sender.address, ticket) if tie is Tie.SUBJECT else reads
         if believed and not doubted:
             return Append(actor=customer(sender, facts, ticket), ticket_id=ticket.id)
-        if tie is Tie.HEADER:
+        if tie is not Tie.SUBJECT:
             linked = tuple(dict.fromkeys((*linked, ticket.id)))
-    automatic = mail.machine is not None or mail.bounce is not None
     return Open(actor=customer(sender, facts, None), customer_email=sender.address, linked=linked, automatic=automatic)
 
 
