@@ -142,24 +142,24 @@ async def get_raw_mail(mail_id: MailId, lead: Lead, session: Session) -> Respons
 
 
 @router.post("/{mail_id}/accept", response_model=InboundView, responses=refusals(NotFound, MailSettled, KeyReused))
-async def accept_mail(mail_id: MailId, lead: Lead, app: App, session: Session, once: Once) -> Response:
+async def accept_mail(mail_id: MailId, lead: Lead, session: Session, once: Once) -> Response:
     """Vouch for a parked mail: it becomes a ticket or a comment, whatever it was parked for."""
-    return await decided(app, session, once, mail_id, state="RECEIVED", accepted=True)
+    return await decided(session, once, mail_id, state="RECEIVED", accepted=True)
 
 
 @router.post("/{mail_id}/retry", response_model=InboundView, responses=refusals(NotFound, MailSettled, KeyReused))
-async def retry_mail(mail_id: MailId, lead: Lead, app: App, session: Session, once: Once) -> Response:
-    """Judge a parked mail again, as if it came now."""
-    return await decided(app, session, once, mail_id, state="RECEIVED")
+async def retry_mail(mail_id: MailId, lead: Lead, session: Session, once: Once) -> Response:
+    """Judge a parked mail again, as if it came now: nobody vouches for it, whoever did before."""
+    return await decided(session, once, mail_id, state="RECEIVED", accepted=False)
 
 
 @router.post("/{mail_id}/discard", response_model=InboundView, responses=refusals(NotFound, MailSettled, KeyReused))
-async def discard_mail(mail_id: MailId, lead: Lead, app: App, session: Session, once: Once) -> Response:
+async def discard_mail(mail_id: MailId, lead: Lead, session: Session, once: Once) -> Response:
     """Put a parked mail aside; it is kept, and waits for nobody."""
-    return await decided(app, session, once, mail_id, state="DISCARDED")
+    return await decided(session, once, mail_id, state="DISCARDED")
 
 
-async def decided(app: App, session: Session, once: Once, mail_id: UUID, **values: Any) -> Response:
+async def decided(session: Session, once: Once, mail_id: UUID, **values: Any) -> Response:
     """A parked or discarded mail after a decision about it. Raises NotFound, MailSettled."""
     row = existing(await inbound.lock_mail(session, mail_id))
     if row["state"] not in ("PARKED", "DISCARDED"):

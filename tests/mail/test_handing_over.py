@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.api.front import places, problem
-from tests.mail.postoffice import SUPPORT, PostOffice, fresh, letter
+from tests.mail.postoffice import SUPPORT, PostOffice, answer, fresh, letter
 
 MAIL = {"Content-Type": "message/rfc822"}
 INBOUND = "/api/mail/inbound"
@@ -120,6 +120,21 @@ async def test_a_retry_judges_again(post: PostOffice) -> None:
     assert (await decided(post, row["id"], "retry")).status_code == 200
     [row] = await post.settled([row["id"]])
     assert (row["state"], row["reason"], row["accepted"]) == ("PARKED", "AUTOMATIC", False)
+
+
+async def test_a_retry_vouches_for_nothing_that_was_accepted_before(post: PostOffice) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    await post.moved(await post.moved(ticket, "RESOLVED"), "CLOSED")
+    row = await post.parked(answer(mail, "One more thing.", sender="agent@acme-support.example"))
+    assert row["reason"] == "UNVERIFIED"
+    for verb, reason, accepted in (
+        ("accept", "REFUSED", True),
+        ("discard", "REFUSED", True),
+        ("retry", "UNVERIFIED", False),
+    ):
+        assert (await decided(post, row["id"], verb)).status_code == 200
+        [row] = await post.settled([row["id"]])
+        assert (row["reason"], row["accepted"]) == (reason, accepted)
 
 
 async def test_a_decision_under_a_key_is_made_once(post: PostOffice) -> None:
