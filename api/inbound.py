@@ -8,7 +8,7 @@ from fastapi import Path, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from api.dependencies import Agent, App, IdempotencyKey, Lead, PageQuery, Session
+from api.dependencies import App, IdempotencyKey, Lead, PageQuery, Session
 from api.downloads import POLICY
 from api.errors import refusals
 from api.mail.receiving import Destination, clean, read
@@ -64,7 +64,7 @@ class MailSettled(Conflict):
 )
 async def take_mail(
     request: Request,
-    agent: Agent,
+    lead: Lead,
     app: App,
     recipient: Annotated[
         str | None,
@@ -76,14 +76,18 @@ async def take_mail(
     ] = None,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Hand over a mail that came elsewhere. It is kept when this answers; the same mail again is the same row."""
+    """Hand over a mail that came elsewhere. It is kept when this answers; the same mail again is the same row.
+
+    What its headers say of its sender is believed as if your mail server had brought it, so that this takes a LEAD, or an API key
+    with the scope `mail:write`.
+    """
     raw = await read_body(request)
-    identity = key_of(request, agent, key) if key else None
-    async with tenant_transaction(app.engine, agent.tenant_id) as connection:
+    identity = key_of(request, lead, key) if key else None
+    async with tenant_transaction(app.engine, lead.tenant_id) as connection:
         once = Repeatable(connection, None)
         if identity is not None:
             once = await claimed(connection, identity, fingerprint(app.fingerprint_key, raw))
-        where = await destination(connection, agent.tenant_id, raw, recipient)
+        where = await destination(connection, lead.tenant_id, raw, recipient)
         plain = None if sender is None else clean(sender) if "@" in sender else ""
         mail_id = await app.receiving.keep_one(connection, raw, plain, where)
         row = existing(await inbound.find_mail(connection, mail_id))
