@@ -8,7 +8,7 @@ from fastapi import Path, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from api.dependencies import Agent, App, IdempotencyKey, Lead, PageQuery, Session
+from api.dependencies import App, IdempotencyKey, Lead, PageQuery, Session
 from api.downloads import POLICY
 from api.errors import refusals
 from api.mail.receiving import Destination, clean, read
@@ -64,7 +64,7 @@ class MailSettled(Conflict):
 )
 async def take_mail(
     request: Request,
-    agent: Agent,
+    lead: Lead,
     app: App,
     recipient: Annotated[
         str | None,
@@ -76,14 +76,18 @@ async def take_mail(
     ] = None,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Hand over a mail that came elsewhere. It is kept when this answers; the same mail again is the same row."""
+    """Hand over a mail that came elsewhere. It is kept when this answers; the same mail again is the same row.
+
+    What its headers say of its sender is believed as if your mail server had brought it, so that this takes a LEAD, or an API key
+    with the scope `mail:write`.
+    """
     raw = await read_body(request)
-    identity = key_of(request, agent, key) if key else None
-    async with tenant_transaction(app.engine, agent.tenant_id) as connection:
+    identity = key_of(request, lead, key) if key else None
+    async with tenant_transaction(app.engine, lead.tenant_id) as connection:
         once = Repeatable(connection, None)
         if identity is not None:
             once = await claimed(connection, identity, fingerprint(app.fingerprint_key, raw))
-        where = await destination(connection, agent.tenant_id, raw, recipient)
+        where = await destination(connection, lead.tenant_id, raw, recipient)
         plain = None if sender is None else clean(sender) if "@" in sender else ""
         mail_id = await app.receiving.keep_one(connection, raw, plain, where)
         row = existing(await inbound.find_mail(connection, mail_id))
@@ -142,24 +146,24 @@ async def get_raw_mail(mail_id: MailId, lead: Lead, session: Session) -> Respons
 
 
 @router.post("/{mail_id}/accept", response_model=InboundView, responses=refusals(NotFound, MailSettled, KeyReused))
-async def accept_mail(mail_id: MailId, lead: Lead, app: App, session: Session, once: Once) -> Response:
+async def accept_mail(mail_id: MailId, lead: Lead, session: Session, once: Once) -> Response:
     """Vouch for a parked mail: it becomes a ticket or a comment, whatever it was parked for."""
-    return await decided(app, session, once, mail_id, state="RECEIVED", accepted=True)
+    return await decided(session, once, mail_id, state="RECEIVED", accepted=True)
 
 
 @router.post("/{mail_id}/retry", response_model=InboundView, responses=refusals(NotFound, MailSettled, KeyReused))
-async def retry_mail(mail_id: MailId, lead: Lead, app: App, session: Session, once: Once) -> Response:
-    """Judge a parked mail again, as if it came now."""
-    return await decided(app, session, once, mail_id, state="RECEIVED")
+async def retry_mail(mail_id: MailId, lead: Lead, session: Session, once: Once) -> Response:
+    """Judge a parked mail again, as if it came now: nobody vouches for it, whoever did before."""
+    return await decided(session, once, mail_id, state="RECEIVED", accepted=False)
 
 
 @router.post("/{mail_id}/discard", response_model=InboundView, responses=refusals(NotFound, MailSettled, KeyReused))
-async def discard_mail(mail_id: MailId, lead: Lead, app: App, session: Session, once: Once) -> Response:
+async def discard_mail(mail_id: MailId, lead: Lead, session: Session, once: Once) -> Response:
     """Put a parked mail aside; it is kept, and waits for nobody."""
-    return await decided(app, session, once, mail_id, state="DISCARDED")
+    return await decided(session, once, mail_id, state="DISCARDED")
 
 
-async def decided(app: App, session: Session, once: Once, mail_id: UUID, **values: Any) -> Response:
+async def decided(session: Session, once: Once, mail_id: UUID, **values: Any) -> Response:
     """A parked or discarded mail after a decision about it. Raises NotFound, MailSettled."""
     row = existing(await inbound.lock_mail(session, mail_id))
     if row["state"] not in ("PARKED", "DISCARDED"):

@@ -43,7 +43,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("GET", "/api/mailboxes/{mailbox_id}"): Role.AGENT,
     ("PATCH", "/api/mailboxes/{mailbox_id}"): Role.ADMIN,
     ("DELETE", "/api/mailboxes/{mailbox_id}"): Role.ADMIN,
-    ("POST", "/api/mail/inbound"): Role.AGENT,
+    ("POST", "/api/mail/inbound"): Role.LEAD,
     ("GET", "/api/mail/inbound"): Role.LEAD,
     ("GET", "/api/mail/inbound/{mail_id}"): Role.LEAD,
     ("GET", "/api/mail/inbound/{mail_id}/raw"): Role.LEAD,
@@ -177,6 +177,9 @@ PEOPLE_ONLY: Final[frozenset[Route]] = frozenset(
 UNSCOPED: Final[frozenset[Route]] = frozenset({("GET", "/api/me")})
 """What a key may call whatever its scopes."""
 
+ENOUGH: Final[frozenset[Route]] = frozenset({("POST", "/api/mail/inbound")})
+"""What a key of any role may call if its scopes name it: a mail server is to hand mail over, and nothing else that a LEAD may."""
+
 WHOLE: Final[frozenset[str]] = frozenset({"api-keys"})
 """Areas where a scope would be worth all others: only keys without scopes get in."""
 
@@ -265,7 +268,8 @@ def in_words(route: Route) -> str:
     if route in PEOPLE_ONLY:
         return "people only"
     scope = SCOPE_OF[route]
-    return f"`{scope}`" if scope else "none"
+    enough = ", with any role" if route in ENOUGH else ""
+    return f"`{scope}`{enough}" if scope else "none"
 
 
 if __name__ == "__main__":

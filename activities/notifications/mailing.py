@@ -8,7 +8,7 @@ from activities.notifications.facts import About, Sites, survey_links
 from activities.notifications.phrasing import Wordings, values_of
 from db.outbox import Pool, once
 from db.suppressions import REFUSED
-from domain.mail.addresses import bounce_address, reply_address
+from domain.mail.addresses import bounce_address, reply_address, staff_address
 from domain.mail.threads import references, root, topic
 from domain.notifications.wording import Block, Choices
 from domain.notifications.wordings import wording_of
@@ -120,7 +120,7 @@ class Mailing:
             html=written.html,
             sender=mailbox or self.mail_from,
             sender_name=found["mailbox_name"] or about.tenant,
-            reply_to=reply_address(mailbox, ticket, key) if mailbox and ticket else None,
+            reply_to=answers_to(mailbox, about, key) if mailbox else None,
             envelope=bounce_address(mailbox, item["id"], key) if mailbox else None,
             references=references(f"{root(ticket)}@{domain}", found["known"] or (), found["answers"]) if ticket else (),
             topic=conversation and topic(conversation),
@@ -138,6 +138,15 @@ class Mailing:
                 raise Undelivered(f"A file of the comment cannot be read ({type(error).__name__}).") from error
             return None
         return File(file["name"], file["type"], content)
+
+
+def answers_to(mailbox: str, about: About, key: bytes) -> str | None:
+    """Where an answer goes. What one of the staff gets is signed for them: with it they answer as the staff, and nobody else can."""
+    if about.ticket_id is None:
+        return None
+    if about.person is not None and about.person.staff:
+        return staff_address(mailbox, about.ticket_id, about.person.id, key)
+    return reply_address(mailbox, about.ticket_id, key)
 
 
 def automatic(item: Item) -> Literal["auto-generated", "auto-replied"] | None:

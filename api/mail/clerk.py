@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import mail_facts
 from domain.customers import mail_domain
-from domain.mail.addresses import read_bounce, read_token, split_address
+from domain.mail.addresses import read_bounce, read_staff_token, read_token, split_address
 from domain.mail.facts import Candidate, Facts, Mailbox, Notice, User
 from domain.mail.judging import judge
 from domain.mail.message import InboundMail
@@ -40,7 +40,9 @@ class Clerk:
         who = await mail_facts.who(connection, row["mailbox_id"], author, mail_domain(author) if author else None)
         key = bytes(who["mail_key"])
         _, plus = split_address(row["recipient"])
-        token, bounced = read_token(plus, key), read_bounce(plus, key)
+        user = user_of(who)
+        own_token = read_staff_token(plus, user.id, key) if user is not None and user.staff else None
+        token, bounced = own_token or read_token(plus, key), read_bounce(plus, key)
         notices = dict.fromkeys((*([bounced] if bounced else ()), *notices_of(mail)))
         messages = dict.fromkeys((*mail.answers, *([mail.message_id] if mail.message_id else ())))
         found: Sequence[Any] = ()
@@ -62,12 +64,11 @@ class Clerk:
             slug=who["slug"],
             mailbox=mailbox_of(who),
             addresses=frozenset(who["addresses"] or ()),
-            user=User(id=who["user_id"], role=who["role"], name=who["name"], account_id=who["user_account_id"])
-            if who["user_id"]
-            else None,
+            user=user,
             account_id=who["account_id"],
             tickets=tickets,
             token=token,
+            proven=own_token is not None,
             referred=tuple(referred),
             numbered=next((each.id for each in tickets.values() if each.number == number), None),
             notice=notice,
@@ -125,6 +126,13 @@ def notice_of(mail: InboundMail, bounced: UUID | None, found: Sequence[Any]) -> 
 def own(found: Any, message_id: str) -> bool:
     """Whether this row is the mail of ours that has the Message-ID."""
     return found["kind"] == "NOTICE" and message_id.lower().startswith(f"{found['id']}@")
+
+
+def user_of(who: Any) -> User | None:
+    """The user whose address From is."""
+    if not who["user_id"]:
+        return None
+    return User(id=who["user_id"], role=who["role"], name=who["name"], account_id=who["user_account_id"])
 
 
 def mailbox_of(who: Any) -> Mailbox:

@@ -1,4 +1,8 @@
-"""Addresses that only we can have made: where an answer goes names its ticket, where a bounce goes names the notice."""
+"""Addresses that only we can have made: where an answer goes names its ticket, where a bounce goes names the notice.
+
+One that went to everybody in a conversation proves that its sender knows the conversation. Only one that was signed for one of
+the staff proves who they are.
+"""
 
 import hmac
 from base64 import b32decode, b32encode
@@ -12,6 +16,7 @@ SIGNATURE_BYTES: Final = 10
 ID_BYTES: Final = 16
 
 REPLY: Final = b"reply"
+STAFF: Final = b"staff"
 BOUNCE: Final = b"bounce"
 """What a token is for, so that one of a kind is none of the other."""
 
@@ -22,6 +27,14 @@ def reply_address(mailbox: str, ticket_id: UUID, key: bytes) -> str:
     A local part that grows too long with it is left as it is: then the message's headers tell the ticket.
     """
     return _signed(mailbox, ticket_id, REPLY, key)
+
+
+def staff_address(mailbox: str, ticket_id: UUID, user_id: UUID, key: bytes) -> str:
+    """The same for one of the staff, in whose name nobody else can answer: the signature is of the ticket and of them.
+
+    It is no longer than the other: who they are is told by From, and the signature holds for nobody else.
+    """
+    return _signed(mailbox, ticket_id, STAFF + user_id.bytes, key)
 
 
 def bounce_address(mailbox: str, notice_id: UUID, key: bytes) -> str:
@@ -39,6 +52,11 @@ def split_address(address: str) -> tuple[str, str | None]:
 def read_token(token: str | None, key: bytes) -> UUID | None:
     """The ticket that a token names; None when the key has not made it. Upper and lower case mean the same."""
     return _read(token, REPLY, key)
+
+
+def read_staff_token(token: str | None, user_id: UUID, key: bytes) -> UUID | None:
+    """The ticket that a token names which was signed for this one of the staff; None for anybody else's."""
+    return _read(token, STAFF + user_id.bytes, key)
 
 
 def read_bounce(token: str | None, key: bytes) -> UUID | None:

@@ -31,7 +31,10 @@ def verdict(values: Iterable[bytes], authority: str | None, domain: str) -> Verd
 
 
 def judged(results: list[str], domain: str) -> Verdict:
-    """The verdict in the results of one server: DMARC says it all; else a signature or an envelope of the same domain does."""
+    """The verdict in the results of one server: DMARC says it all; else a signature or an envelope of the same domain does.
+
+    Where none of them passes, one that fails is a denial.
+    """
     found = Verdict.UNKNOWN
     for each in results:
         result = RESULT.match(each)
@@ -49,6 +52,8 @@ def judged(results: list[str], domain: str) -> Verdict:
             signer = said.get("header.d") or said.get("header.i") if method == "dkim" else said.get("smtp.mailfrom")
             if signer and aligned(signer.rpartition("@")[2], domain):
                 found = Verdict.PASSED
+        elif outcome == "fail" and found is Verdict.UNKNOWN:
+            found = Verdict.FAILED
     return found
 
 

@@ -26,6 +26,11 @@ class User(Frozen):
     name: str
     account_id: UUID | None = None
 
+    @property
+    def staff(self) -> bool:
+        """Whether they work for the desk."""
+        return self.role is not Role.CUSTOMER
+
 
 class Candidate(Frozen):
     """A ticket that a mail may belong to."""
@@ -57,9 +62,10 @@ class Facts(Frozen):
     """What was found.
 
     `slug` is the tenant's, `addresses` are its mailboxes'. `account_id` is that of the sender's domain. `token` is the ticket of
-    a valid signed address, `referred` those of the mails that this one answers, the newest first, `numbered` the one that the
-    subject names; `notice` is what a bounce is about. `own` says that this is a mail of ours. `twins` are tickets to which the
-    same mail came by other mailboxes, `said` the comments that it became there.
+    a valid signed address; `proven` says that it was signed for the sender, one of the staff. `referred` are those of the mails
+    that this one answers, the newest first, `numbered` the one that the subject names; `notice` is what a bounce is about. `own`
+    says that this is a mail of ours. `twins` are tickets to which the same mail came by other mailboxes, `said` the comments that
+    it became there.
     """
 
     slug: str
@@ -69,6 +75,7 @@ class Facts(Frozen):
     account_id: UUID | None = None
     tickets: Mapping[UUID, Candidate] = {}
     token: UUID | None = None
+    proven: bool = False
     referred: tuple[UUID, ...] = ()
     numbered: UUID | None = None
     notice: Notice | None = None

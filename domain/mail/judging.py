@@ -26,8 +26,13 @@ NOTES: Final = frozenset({"#internal", "#note"})
 
 
 class Tie(StrEnum):
-    """What ties a mail to a ticket. A token can only come from the conversation itself; the others anybody can write."""
+    """What ties a mail to a ticket.
 
+    STAFF is an address that was signed for the sender, one of the staff, and proves who they are. TOKEN is the one that everybody in
+    the conversation has: it proves nobody. The others anybody can write.
+    """
+
+    STAFF = "STAFF"
     TOKEN = "TOKEN"  # noqa: S105 - no password
     HEADER = "HEADER"
     SUBJECT = "SUBJECT"
@@ -55,7 +60,7 @@ def judged(mail: InboundMail, facts: Facts, *, authority: str | None, accepted: 
     if mail.machine is not None and not accepted:
         return of_a_machine(mail, sender, facts, ticket, tie)
     known = verdict(mail.authentication, authority, sender.address.rpartition("@")[2])
-    if facts.user is not None and facts.user.role is not Role.CUSTOMER:
+    if facts.user is not None and facts.user.staff:
         return of_the_staff(mail, sender, facts, ticket, tie, trusted=accepted or trusted(known, tie))
     return of_a_customer(mail, sender, facts, ticket, tie, doubted=known is Verdict.FAILED and not accepted)
 
@@ -71,14 +76,18 @@ def looping(mail: InboundMail, facts: Facts) -> Park | None:
 
 
 def bounced(mail: InboundMail, facts: Facts) -> Park | None:
-    """A report that one of our mails did not arrive. What it says of an address counts only if it is about a mail of ours."""
+    """A report that one of our mails did not arrive.
+
+    What it says of an address counts only if it came to the address that was signed for that mail: the ids of our mails are known to
+    everybody who gets or quotes one, and somebody could end what another is told.
+    """
     notice = facts.notice
     if mail.bounce is None and (notice is None or mail.machine is not None):
         return None
     hard = next((each for each in (mail.bounce.deliveries if mail.bounce else ()) if each.hard), None)
     told = next(iter(mail.bounce.deliveries), None) if mail.bounce else None
     suppress = None
-    if notice is not None and notice.address is not None and hard is not None:
+    if notice is not None and notice.signed and notice.address is not None and hard is not None:
         suppress = Suppression(address=notice.address, status=hard.status)
     detail = f"{told.recipient}: {told.action} {told.status}".strip() if told else "A server reports on a mail of ours."
     return Park(reason=Reason.BOUNCE, detail=detail, ticket_id=notice.ticket_id if notice else None, suppress=suppress)
@@ -87,6 +96,8 @@ def bounced(mail: InboundMail, facts: Facts) -> Park | None:
 def tied(facts: Facts) -> tuple[Candidate | None, Tie | None]:
     """The ticket to which a mail says that it belongs, and by what."""
     answered = facts.ticket(facts.token)
+    if answered is not None and facts.proven:
+        return answered, Tie.STAFF
     if answered is None and facts.notice is not None and facts.notice.signed:
         # The address for bounces is signed too; what comes there and is no bounce is a notice of absence.
         answered = facts.ticket(facts.notice.ticket_id)
@@ -100,21 +111,22 @@ def tied(facts: Facts) -> tuple[Candidate | None, Tie | None]:
 
 
 def trusted(known: Verdict, tie: Tie | None) -> bool:
-    """Whether a mail that says it is from the staff is: our server says so, or it knows a secret and our server does not deny it."""
-    return known is Verdict.PASSED or (tie is Tie.TOKEN and known is not Verdict.FAILED)
+    """Whether a mail that says it is from the staff is: our server says so, or it knows their secret and our server does not deny it."""
+    return known is Verdict.PASSED or (tie is Tie.STAFF and known is not Verdict.FAILED)
 
 
 def of_a_machine(
     mail: InboundMail, sender: Person, facts: Facts, ticket: Candidate | None, tie: Tie | None
 ) -> Park | Append:
-    """A notice of absence belongs to its ticket, where it answers and asks nothing; whatever else machines send waits."""
-    if ticket is not None and (tie is Tie.TOKEN or takes_part(sender.address, ticket)):
-        return Append(
-            actor=customer(sender, facts, ticket),
-            ticket_id=ticket.id,
-            copy_in=None if may_read(sender.address, facts, ticket) else sender.address,
-            automatic=True,
-        )
+    """A customer's notice of absence belongs to its ticket, where it answers and asks nothing; whatever else machines send waits.
+
+    That one of the staff is away is no customer's business, and no machine is copied in.
+    """
+    staff = facts.user is not None and facts.user.staff
+    if ticket is not None and not staff:
+        known = may_read(sender.address, facts, ticket) if tie is Tie.TOKEN else takes_part(sender.address, ticket)
+        if known:
+            return Append(actor=customer(sender, facts, ticket), ticket_id=ticket.id, automatic=True)
     return Park(reason=Reason.AUTOMATIC, detail=str(mail.machine), ticket_id=ticket.id if ticket else None)
 
 
@@ -167,23 +179,23 @@ def of_a_customer(
     mail, and an answer would show them the rest. A number in a subject proves nothing, so only who takes part is believed.
     """
     linked = facts.twins
+    automatic = mail.machine is not None or mail.bounce is not None
     if ticket is not None:
-        if tie is Tie.TOKEN:
-            stranger = not may_read(sender.address, facts, ticket)
-            copy_in = sender.address if stranger else None
+        reads = may_read(sender.address, facts, ticket)
+        if tie is Tie.TOKEN and (reads or not automatic):
+            copy_in = None if reads else sender.address
             return Append(actor=customer(sender, facts, ticket), ticket_id=ticket.id, copy_in=copy_in)
-        believed = may_read(sender.address, facts, ticket) if tie is Tie.HEADER else takes_part(sender.address, ticket)
+        believed = takes_part(sender.address, ticket) if tie is Tie.SUBJECT else reads
         if believed and not doubted:
             return Append(actor=customer(sender, facts, ticket), ticket_id=ticket.id)
-        if tie is Tie.HEADER:
+        if tie is not Tie.SUBJECT:
             linked = tuple(dict.fromkeys((*linked, ticket.id)))
-    automatic = mail.machine is not None or mail.bounce is not None
     return Open(actor=customer(sender, facts, None), customer_email=sender.address, linked=linked, automatic=automatic)
 
 
 def customer(sender: Person, facts: Facts, ticket: Candidate | None) -> Actor:
     """Somebody outside; who has no login writes under their address. The account of their domain lets them answer on its tickets."""
-    user = facts.user if facts.user is not None and facts.user.role is Role.CUSTOMER else None
+    user = facts.user if facts.user is not None and not facts.user.staff else None
     account = user.account_id if user else facts.account_id
     name = (user.name if user else sender.name) or sender.address
     return Actor(id=user.id if user else None, role=Role.CUSTOMER, name=name, email=sender.address, account_id=account)

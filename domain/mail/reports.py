@@ -21,6 +21,11 @@ RETURNED: Final = frozenset(
 )
 DELIVERY: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
+GONE: Final = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+"""Statuses of RFC 3463 (5.1.10: RFC 7505) that say of the address itself that it will never be there: no such mailbox or domain, no
+address at all, moved without another, takes no mail, disabled. A full mailbox (5.2.2), a mail that is too large (5.3.4) or not
+wanted (5.7.1), and a way that is not found (5.4.x) say nothing about it."""
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -32,8 +37,8 @@ class Delivery:
 
     @property
     def hard(self) -> bool:
-        """Whether it will never get there."""
-        return self.action == "failed" and self.status.startswith("5.")
+        """Whether no mail will ever get there, this one or another."""
+        return self.action == "failed" and self.status in GONE
 
 
 @dataclass(frozen=True)

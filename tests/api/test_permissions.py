@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from api import permissions
-from api.permissions import LEAST_ROLE, PEOPLE_ONLY, PUBLIC, SCOPE_OF, SCOPES, UNSCOPED, Route
+from api.permissions import ENOUGH, LEAST_ROLE, PEOPLE_ONLY, PUBLIC, SCOPE_OF, SCOPES, UNSCOPED, Route
 from cli.demo import PEOPLE
 from domain.customers import Tier
 from domain.identity import Role
@@ -145,7 +145,7 @@ async def mail_of_the_desk(api: Front) -> dict[str, str]:
     found = await api.created("admin", "/api/mailboxes", box)
     mail = f"From: news@shop.example\r\nMessage-ID: <{uuid4()}@x>\r\nPrecedence: bulk\r\n\r\nNews!".encode()
     path = f"/api/mail/inbound?recipient={found['address']}"
-    taken = await api.call("agent", "POST", path, content=mail, headers={"Content-Type": "message/rfc822"})
+    taken = await api.call("lead", "POST", path, content=mail, headers={"Content-Type": "message/rfc822"})
     assert taken.status_code == 202, taken.text
     mail_id = taken.json()["id"]
 
@@ -208,6 +208,17 @@ async def test_a_key_without_the_scope_of_a_route_is_refused(playground: Front, 
     key = await made(playground, "ADMIN", *others)
     refused = await call(playground, key, method, at(path, NOTHING), json=BODIES.get(route, {}))
     assert problem(refused, 403, "scope-missing")["requiredScope"] == SCOPE_OF[route]
+
+
+@pytest.mark.parametrize("route", sorted(ENOUGH), ids=" ".join)
+async def test_where_a_scope_is_enough_only_a_key_that_names_it_may_call_below_the_least_role(
+    playground: Front, route: Route
+) -> None:
+    method, path = route
+    named = await made(playground, "AGENT", str(SCOPE_OF[route]))
+    assert (await call(playground, named, method, at(path, NOTHING))).status_code == 422
+    for key in (await made(playground, "AGENT"), await made(playground, "AGENT", "tickets:write")):
+        problem(await call(playground, key, method, at(path, NOTHING)), 403, "role-too-low")
 
 
 async def test_every_route_that_takes_a_principal_has_a_scope_or_says_why_not() -> None:

@@ -4,7 +4,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domain.mail.addresses import bounce_address, read_bounce, read_token, reply_address, split_address
+from domain.mail.addresses import (
+    bounce_address,
+    read_bounce,
+    read_staff_token,
+    read_token,
+    reply_address,
+    split_address,
+    staff_address,
+)
 
 KEY = b"k" * 32
 TICKET = UUID("0195f3a0-0000-7000-8000-000000000001")
@@ -40,6 +48,19 @@ def test_what_is_no_token_names_nothing(token: str | None) -> None:
 def test_a_mailbox_with_a_long_name_keeps_its_address() -> None:
     mailbox = f"{'a' * 40}@example.com"
     assert reply_address(mailbox, TICKET, KEY) == mailbox
+
+
+def test_what_is_signed_for_one_of_the_staff_is_theirs_alone() -> None:
+    agent = UUID("0195f3a0-0000-7000-8000-000000000002")
+    address = staff_address("support@example.com", TICKET, agent, KEY)
+    plain, token = split_address(address.upper())
+    assert (plain, read_staff_token(token, agent, KEY)) == ("support@example.com", TICKET)
+    assert len(address) == len(reply_address("support@example.com", TICKET, KEY))
+    assert read_staff_token(token, uuid4(), KEY) is None
+    assert read_staff_token(token, agent, b"x" * 32) is None
+    assert (read_token(token, KEY), read_bounce(token, KEY)) == (None, None)
+    _, everybodys = split_address(reply_address("support@example.com", TICKET, KEY))
+    assert read_staff_token(everybodys, agent, KEY) is None
 
 
 def test_an_address_without_a_plus_has_no_token() -> None:

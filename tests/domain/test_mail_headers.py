@@ -84,6 +84,11 @@ def test_only_our_own_server_tells_who_a_sender_is() -> None:
     assert authenticated(b"mx.summit.example 1; dkim=pass header.d=corp.example") is Verdict.PASSED
     assert authenticated(b"mx.summit.example; spf=pass smtp.mailfrom=bounce.corp.example") is Verdict.PASSED
     assert authenticated(b"mx.summit.example; dmarc=fail; spf=pass smtp.mailfrom=corp.example") is Verdict.FAILED
+    assert authenticated(b"mx.summit.example; spf=fail smtp.mailfrom=corp.example") is Verdict.FAILED
+    assert authenticated(b"mx.summit.example; dkim=fail header.d=corp.example; spf=none") is Verdict.FAILED
+    forwarded = b"mx.summit.example; spf=fail smtp.mailfrom=corp.example; dkim=pass header.d=corp.example; dkim=fail"
+    assert authenticated(forwarded) is Verdict.PASSED
+    assert authenticated(b"mx.summit.example; spf=softfail smtp.mailfrom=corp.example") is Verdict.UNKNOWN
     assert authenticated(b"elsewhere.example; dmarc=pass header.from=corp.example") is Verdict.UNKNOWN
     assert authenticated(b"mx.summit.example; dkim=pass header.d=evil.example") is Verdict.UNKNOWN
     assert authenticated(b"mx.summit.example; dkim=pass header.d=example") is Verdict.UNKNOWN
@@ -94,7 +99,7 @@ def test_only_our_own_server_tells_who_a_sender_is() -> None:
 def test_what_a_sender_can_write_into_the_results_is_not_one() -> None:
     for trick in (
         b'mx.summit.example; spf=pass smtp.mailfrom="x; dmarc=pass header.from=corp.example"@evil.example',
-        b"mx.summit.example; spf=fail (says x; dmarc=pass header.from=corp.example)",
+        b"mx.summit.example; spf=none (says x; dmarc=pass header.from=corp.example)",
         b'mx.summit.example; spf=none smtp.helo="\\"; dmarc=pass"',
     ):
         assert authenticated(trick) is Verdict.UNKNOWN

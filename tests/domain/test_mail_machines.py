@@ -52,7 +52,23 @@ def test_a_status_is_read_from_the_answer_of_the_server_where_there_is_no_other(
     raw = BOUNCE.replace(b"Status: 5.1.1\n", b"").replace(b"550 5.1.1 ", b"550 ")
     report = read_mail(raw).bounce
     assert report is not None
-    assert report.deliveries[0].status == "5.0.0"
+    assert (report.deliveries[0].status, report.deliveries[0].hard) == ("5.0.0", False)
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "hard"),
+    [
+        *(("failed", each, True) for each in ("5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")),
+        *(("failed", each, False) for each in ("5.1.4", "5.1.8", "5.2.2", "5.3.4", "5.4.4", "5.4.7", "5.7.1", "4.1.1")),
+        ("delayed", "5.1.1", False),
+        ("expanded", "5.1.1", False),
+    ],
+)
+def test_d18_only_what_is_about_the_address_itself_is_for_good(action: str, status: str, hard: bool) -> None:
+    raw = BOUNCE.replace(b"Action: failed\nStatus: 5.1.1", f"Action: {action}\nStatus: {status}".encode())
+    report = read_mail(raw).bounce
+    assert report is not None
+    assert (report.deliveries[0].status, report.deliveries[0].hard) == (status, hard)
 
 
 def test_mail_of_servers_is_a_bounce_whatever_its_form() -> None:

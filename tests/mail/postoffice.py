@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from domain.mail.addresses import bounce_address, reply_address
+from domain.mail.addresses import bounce_address, reply_address, staff_address
 from tests.api.front import Front
 from tests.stack import Database
 
@@ -124,8 +124,12 @@ class PostOffice:
         return bytes(row["mail_key"])
 
     async def reply_to(self, ticket: Mapping[str, Any]) -> str:
-        """The address to which an answer goes."""
+        """The address to which an answer goes: the same for the customer, and everybody who is copied in."""
         return reply_address(SUPPORT, UUID(ticket["id"]), await self.key())
+
+    async def staff_reply_to(self, ticket: Mapping[str, Any], login: str = "agent") -> str:
+        """The address to which one of the staff answers, and nobody else."""
+        return staff_address(SUPPORT, UUID(ticket["id"]), self.front.seed.users[login], await self.key())
 
     async def bounce_to(self, notice: UUID) -> str:
         """The address to which a notice's mail comes back."""

@@ -2,6 +2,8 @@
 
 import uuid
 
+import pytest
+
 from tests.mail.postoffice import PostOffice, answer, fresh
 
 REPORT = """\
@@ -66,25 +68,53 @@ async def test_d18_an_address_that_is_gone_is_written_to_no_more(post: PostOffic
     sender = fresh()
     _, ticket = await post.opened(sender=sender)
     [notice] = await post.told(ticket, "ticket_received")
-    await post.parked(report(sender, notice["id"]), sender="")
+    await post.parked(report(sender, notice["id"]), await post.bounce_to(notice["id"]), sender="")
     assert await suppressed(post, sender) == "5.1.1"
+
+
+async def test_d18_a_report_that_only_names_a_mail_of_ours_is_seen_and_suppresses_nobody(post: PostOffice) -> None:
+    victim = fresh()
+    _, ticket = await post.opened(sender=victim)
+    [notice] = await post.told(ticket, "ticket_received")
+    _, own = await post.opened(sender=fresh())
+    [other] = await post.told(own, "ticket_received")
+    forged = report(victim, notice["id"])
+    row = await post.parked(forged, sender="")
+    assert (row["reason"], str(row["ticket_id"])) == ("BOUNCE", ticket["id"])
+    await post.parked(report(victim, notice["id"]), await post.bounce_to(other["id"]), sender="")
+    await post.parked(report(victim, notice["id"]), await post.reply_to(ticket), sender="")
+    assert await suppressed(post, victim) is None
 
 
 async def test_d18_the_address_for_bounces_tells_whose_it_is_whatever_the_report_says(post: PostOffice) -> None:
     sender = fresh()
     _, ticket = await post.opened(sender=sender)
     [notice] = await post.told(ticket, "ticket_received")
-    raw = report("postmaster@elsewhere.example", "nothing", "5.4.4")
+    raw = report("postmaster@elsewhere.example", "nothing", "5.1.2")
     row = await post.parked(raw, await post.bounce_to(notice["id"]), sender="")
     assert str(row["ticket_id"]) == ticket["id"]
-    assert await suppressed(post, sender) == "5.4.4"
+    assert await suppressed(post, sender) == "5.1.2"
+
+
+@pytest.mark.parametrize("status", ["5.2.2", "5.3.4", "5.4.7", "5.7.1"])
+async def test_d18_what_says_nothing_about_the_address_is_seen_and_suppresses_nobody(
+    post: PostOffice, status: str
+) -> None:
+    sender = fresh()
+    _, ticket = await post.opened(sender=sender)
+    [notice] = await post.told(ticket, "ticket_received")
+    row = await post.parked(report(sender, notice["id"], status), await post.bounce_to(notice["id"]), sender="")
+    assert (row["reason"], str(row["ticket_id"])) == ("BOUNCE", ticket["id"])
+    assert await suppressed(post, sender) is None
 
 
 async def test_d18_a_delay_is_seen_and_suppresses_nobody(post: PostOffice) -> None:
     sender = fresh()
     _, ticket = await post.opened(sender=sender)
     [notice] = await post.told(ticket, "ticket_received")
-    row = await post.parked(report(sender, notice["id"], "4.4.1", "delayed"), sender="")
+    row = await post.parked(
+        report(sender, notice["id"], "4.4.1", "delayed"), await post.bounce_to(notice["id"]), sender=""
+    )
     assert row["reason"] == "BOUNCE"
     assert await suppressed(post, sender) is None
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.mail.postoffice import PostOffice, answer, fresh, letter
+from tests.mail.conftest import AUTHORITY
+from tests.mail.postoffice import SUPPORT, PostOffice, answer, fresh, letter
 
 HEADERS = [
     {"Auto_Submitted": "auto-replied"},
@@ -49,6 +50,37 @@ async def test_d19_a_notice_of_absence_to_the_address_for_bounces_is_no_bounce(p
     away = letter("Away.", sender=sender, Auto_Submitted="auto-replied", subject="Away")
     [row] = await post.send(away, await post.bounce_to(notice["id"]), sender="")
     assert (row["state"], str(row["ticket_id"])) == ("DONE", ticket["id"])
+
+
+@pytest.mark.parametrize("proof", [{}, {"Authentication_Results": f"{AUTHORITY}; dmarc=pass"}], ids=["", "proved"])
+async def test_d19_that_an_agent_is_away_is_told_no_customer(post: PostOffice, proof: dict[str, str]) -> None:
+    agent = "agent@acme-support.example"
+    mail, ticket = await post.opened(sender=fresh())
+    [notice] = await post.told(ticket, "ticket_received")
+    for address in (
+        SUPPORT,
+        await post.reply_to(ticket),
+        await post.staff_reply_to(ticket),
+        await post.bounce_to(notice["id"]),
+    ):
+        away = answer(mail, "I am away until Monday.", sender=agent, Auto_Submitted="auto-replied", **proof)
+        row = await post.parked(away, address, sender="")
+        assert (row["reason"], str(row["ticket_id"])) == ("AUTOMATIC", ticket["id"])
+    assert await post.comments(ticket) == []
+    assert (await post.ticket(ticket["id"]))["cc"] == []
+
+
+async def test_d19_a_machine_is_never_copied_in(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    robot = fresh("robot")
+    away = letter("I am away.", sender=robot, Auto_Submitted="auto-replied")
+    row = await post.parked(away, await post.reply_to(ticket), sender="")
+    assert (row["reason"], str(row["ticket_id"])) == ("AUTOMATIC", ticket["id"])
+    await post.front.call("lead", "POST", f"/api/mail/inbound/{row['id']}/accept")
+    [row] = await post.settled([row["id"]])
+    apart = await post.ticket(row["ticket_id"])
+    assert (apart["customerEmail"], apart["links"]) == (robot, [{"type": "TICKET", "targetId": ticket["id"]}])
+    assert (await post.ticket(ticket["id"]))["cc"] == []
 
 
 async def test_d19_auto_submitted_no_is_a_person(post: PostOffice) -> None:

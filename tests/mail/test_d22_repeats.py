@@ -17,7 +17,7 @@ async def test_d22_a_mail_that_comes_twice_is_one_ticket(post: PostOffice) -> No
     assert await post.send(b"Received: from elsewhere\r\nX-Spam: no\r\n" + raw) == []
     assert await tickets(post, sender) == 1
     again = await post.front.call(
-        "agent", "POST", "/api/mail/inbound", content=raw, headers={"Content-Type": "message/rfc822"}
+        "lead", "POST", "/api/mail/inbound", content=raw, headers={"Content-Type": "message/rfc822"}
     )
     assert again.json() == {"id": str(row["id"]), "state": "DONE"}
 

@@ -1,11 +1,15 @@
 """D27: an answer from an agent's address is the agent's, if it is proved that they wrote it."""
 
+from uuid import UUID
+
+import pytest
+
+from domain.mail.addresses import staff_address
 from tests.mail.conftest import AUTHORITY
-from tests.mail.postoffice import PostOffice, answer, fresh, letter
+from tests.mail.postoffice import SUPPORT, PostOffice, answer, fresh, letter
 
 AGENT = "agent@acme-support.example"
 PROVED = f"{AUTHORITY}; dmarc=pass header.from=acme-support.example"
-DENIED = f"{AUTHORITY}; dmarc=fail header.from=acme-support.example"
 
 
 async def test_d27_an_agents_answer_keeps_the_promise_and_is_sent_on(post: PostOffice) -> None:
@@ -19,11 +23,57 @@ async def test_d27_an_agents_answer_keeps_the_promise_and_is_sent_on(post: PostO
     assert len(await post.told(ticket, "ticket_reply")) == 1
 
 
-async def test_d27_the_signed_address_proves_it_too(post: PostOffice) -> None:
+async def test_d27_the_address_that_was_signed_for_them_proves_it_too(post: PostOffice) -> None:
     _, ticket = await post.opened(sender=fresh())
-    await post.send(letter("Try again.", sender=AGENT), await post.reply_to(ticket))
+    await post.send(letter("#resolve\nTry again.", sender=AGENT), (await post.staff_reply_to(ticket)).upper())
+    [comment] = await post.comments(ticket)
+    assert comment["author"] == {"id": str(post.front.seed.users["agent"]), "name": "Alex Agent", "role": "AGENT"}
+    assert (await post.ticket(ticket["id"]))["status"] == "RESOLVED"
+
+
+async def test_d27_a_customer_who_writes_as_an_agent_to_the_address_that_customers_get_is_parked(
+    post: PostOffice,
+) -> None:
+    customer = fresh()
+    mail, ticket = await post.opened(sender=customer)
+    for order in ("#resolve", "#internal"):
+        forged = answer(mail, f"{order}\nRefund them.", sender=f"Alex Agent <{AGENT}>")
+        row = await post.parked(forged, await post.reply_to(ticket), sender=customer)
+        assert (row["reason"], str(row["ticket_id"])) == ("UNVERIFIED", ticket["id"])
+    assert await post.comments(ticket) == []
+    assert (await post.ticket(ticket["id"]))["status"] == ticket["status"]
+    assert (await post.clocks(ticket))["FIRST_RESPONSE"] == "RUNNING"
+
+
+async def test_d27_the_address_that_customers_get_does_with_the_word_of_our_server(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    await post.send(letter("Try again.", sender=AGENT, Authentication_Results=PROVED), await post.reply_to(ticket))
     [comment] = await post.comments(ticket)
     assert comment["author"]["role"] == "AGENT"
+
+
+async def test_d27_the_address_of_one_of_the_staff_proves_nobody_else(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    _, other = await post.opened(sender=fresh())
+    key, agent = await post.key(), post.front.seed.users["agent"]
+    for address in (
+        await post.staff_reply_to(ticket, "lead"),
+        staff_address(SUPPORT, UUID(ticket["id"]), agent, b"another tenant's key"),
+    ):
+        row = await post.parked(letter("#resolve\nRefund them.", sender=AGENT), address)
+        assert row["reason"] == "UNVERIFIED"
+    own = staff_address(SUPPORT, UUID(other["id"]), agent, key)
+    await post.send(answer(f"<ticket.{ticket['id']}@summit.example>", "Of the other.", sender=AGENT), own)
+    assert [each["body"] for each in await post.comments(other)] == ["Of the other."], "what is signed decides"
+    assert await post.comments(ticket) == []
+
+
+async def test_d27_who_has_got_hold_of_an_agents_address_is_still_only_who_they_are(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    stranger = fresh("stranger")
+    [row] = await post.send(letter("#resolve\nThank you.", sender=stranger), await post.staff_reply_to(ticket))
+    assert str(row["ticket_id"]) != ticket["id"]
+    assert (await post.ticket(ticket["id"]))["cc"] == []
 
 
 async def test_d27_what_only_says_that_it_is_from_an_agent_is_parked(post: PostOffice) -> None:
@@ -40,11 +90,21 @@ async def test_d27_what_only_says_that_it_is_from_an_agent_is_parked(post: PostO
     assert (await post.clocks(ticket))["FIRST_RESPONSE"] == "RUNNING"
 
 
-async def test_d27_a_sender_whom_our_server_disproves_is_parked_even_at_the_signed_address(post: PostOffice) -> None:
+@pytest.mark.parametrize(
+    "denied",
+    [
+        "dmarc=fail header.from=acme-support.example",
+        "spf=fail smtp.mailfrom=acme-support.example",
+        "dkim=fail header.d=acme-support.example; spf=none",
+    ],
+)
+async def test_d27_a_sender_whom_our_server_disproves_is_parked_even_at_their_signed_address(
+    post: PostOffice, denied: str
+) -> None:
     _, ticket = await post.opened(sender=fresh())
-    forged = letter("Refund them.", sender=AGENT, Authentication_Results=DENIED)
-    row = await post.parked(forged, await post.reply_to(ticket))
-    assert row["reason"] == "UNVERIFIED"
+    forged = letter("Refund them.", sender=AGENT, Authentication_Results=f"{AUTHORITY}; {denied}")
+    row = await post.parked(forged, await post.staff_reply_to(ticket))
+    assert (row["reason"], str(row["ticket_id"])) == ("UNVERIFIED", ticket["id"])
 
 
 async def test_d27_what_a_lead_vouches_for_is_the_agents(post: PostOffice) -> None:
@@ -91,7 +151,8 @@ async def test_d27_an_agent_who_asks_for_themselves_is_a_requester(post: PostOff
     [row] = await post.send(letter("My screen is broken.", sender=AGENT, Authentication_Results=PROVED))
     ticket = await post.ticket(row["ticket_id"])
     assert ticket["customerEmail"] == AGENT
-    await post.send(letter("Still broken.", sender=AGENT), await post.reply_to(ticket))
+    still = letter("Still broken.", sender=AGENT, Authentication_Results=PROVED)
+    await post.send(still, await post.reply_to(ticket))
     [comment] = await post.comments(ticket)
     assert comment["author"]["role"] == "CUSTOMER"
     assert (await post.clocks(ticket))["FIRST_RESPONSE"] == "RUNNING"

@@ -7,13 +7,15 @@ import httpx
 import pytest
 
 from tests.api.front import places, problem
-from tests.mail.postoffice import SUPPORT, PostOffice, fresh, letter
+from tests.api.keys import call, made
+from tests.mail.conftest import AUTHORITY
+from tests.mail.postoffice import SUPPORT, PostOffice, answer, fresh, letter
 
 MAIL = {"Content-Type": "message/rfc822"}
 INBOUND = "/api/mail/inbound"
 
 
-async def hand_over(post: PostOffice, content: bytes, who: str = "agent", **how: Any) -> httpx.Response:
+async def hand_over(post: PostOffice, content: bytes, who: str = "lead", **how: Any) -> httpx.Response:
     headers = {**MAIL, **how.pop("headers", {})}
     return await post.front.call(who, "POST", INBOUND, content=content, headers=headers, params=how)
 
@@ -72,6 +74,26 @@ async def test_a_key_belongs_to_one_mail(post: PostOffice) -> None:
     assert len(await post.rows("select id from inbound_mails where author = %(who)s", who=sender)) == 1
 
 
+async def test_a_key_that_was_made_for_it_hands_mail_over_and_decides_nothing(post: PostOffice) -> None:
+    key = await made(post.front, "AGENT", "mail:write")
+    taken = await call(
+        post.front, key, "POST", INBOUND, content=letter(sender=fresh(), Precedence="bulk").as_bytes(), headers=MAIL
+    )
+    assert taken.status_code == 202, taken.text
+    [row] = await post.settled([uuid.UUID(taken.json()["id"])])
+    problem(await call(post.front, key, "POST", f"{INBOUND}/{row['id']}/accept"), 403, "role-too-low")
+
+
+async def test_an_agent_cannot_write_as_somebody_else_by_handing_over_what_a_mail_server_would_say(
+    post: PostOffice,
+) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    proof = f"{AUTHORITY}; dmarc=pass header.from=acme-support.example"
+    forged = answer(mail, "#resolve", sender="lead@acme-support.example", Authentication_Results=proof)
+    problem(await hand_over(post, forged.as_bytes(), "agent"), 403, "role-too-low")
+    assert (await post.ticket(ticket["id"]))["status"] == ticket["status"]
+
+
 async def test_customers_hand_nothing_over_and_agents_decide_nothing(post: PostOffice) -> None:
     problem(await hand_over(post, letter().as_bytes(), "customer"), 403, "role-too-low")
     row = await post.parked(letter(sender=fresh(), Precedence="bulk"))
@@ -120,6 +142,21 @@ async def test_a_retry_judges_again(post: PostOffice) -> None:
     assert (await decided(post, row["id"], "retry")).status_code == 200
     [row] = await post.settled([row["id"]])
     assert (row["state"], row["reason"], row["accepted"]) == ("PARKED", "AUTOMATIC", False)
+
+
+async def test_a_retry_vouches_for_nothing_that_was_accepted_before(post: PostOffice) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    await post.moved(await post.moved(ticket, "RESOLVED"), "CLOSED")
+    row = await post.parked(answer(mail, "One more thing.", sender="agent@acme-support.example"))
+    assert row["reason"] == "UNVERIFIED"
+    for verb, reason, accepted in (
+        ("accept", "REFUSED", True),
+        ("discard", "REFUSED", True),
+        ("retry", "UNVERIFIED", False),
+    ):
+        assert (await decided(post, row["id"], verb)).status_code == 200
+        [row] = await post.settled([row["id"]])
+        assert (row["reason"], row["accepted"]) == (reason, accepted)
 
 
 async def test_a_decision_under_a_key_is_made_once(post: PostOffice) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from db.engine import make_engine, tenant_transaction
 from db.mail_threads import note
-from domain.mail.addresses import read_bounce, read_token, split_address
+from domain.mail.addresses import read_bounce, read_staff_token, read_token, split_address
 from notify.channel import Mail
 from notify.email import compose
 from tests.api.front import settings_for
@@ -161,7 +161,12 @@ async def test_the_staff_can_answer_by_mail_too(room: Mailroom) -> None:
     await room.post("customer_replied", agent, ticket=ticket, commentId=comment)
     await room.dispatcher.drain()
     [mail] = room.mail.to(address)
-    assert read_token(split_address(str(mail["Reply-To"]))[1], await key(room)) == ticket
+    _, token = split_address(str(mail["Reply-To"]))
+    assert read_staff_token(token, UUID(agent), await key(room)) == ticket, "signed for them, and proves who they are"
+    assert read_token(token, await key(room)) is None
+    told = split_address(str((await answered(room, ticket))["Reply-To"]))[1]
+    assert read_staff_token(told, UUID(agent), await key(room)) is None
+    assert read_token(told, await key(room)) == ticket
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
