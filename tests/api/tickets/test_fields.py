@@ -88,6 +88,28 @@ async def test_without_definitions_fields_are_free(shop: Office) -> None:
     assert (await shop.read(ticket, "customer"))["fields"] == ticket["fields"]
 
 
+async def test_a_whole_number_that_not_every_reader_holds_is_refused(shop: Office) -> None:
+    ticket = await shop.opened()
+
+    async def refused(sent: dict[str, Any]) -> set[str]:
+        answers = [
+            await shop.call("agent", "POST", "/api/tickets", json=ticket_with(**sent)),
+            await shop.call("agent", "PATCH", path(ticket), json={"fields": sent}),
+        ]
+        errors = [problem(answer, 422, "invalid")["errors"][0] for answer in answers]
+        assert errors[0] == errors[1]
+        return {errors[0]["pointer"], errors[0]["code"]}
+
+    for number in (2**53, -(10**400)):
+        assert await refused({"free": {"deep": [number]}}) == {"/fields", "json_integer"}
+    await defined(shop, "seats", "NUMBER")
+    assert await refused({"seats": 10**400}) == {"/fields", "json_integer"}
+    assert (await shop.patched(ticket, fields={"seats": 2**53 - 1}))["fields"] == {"seats": 2**53 - 1}
+    unread = f'{{"fields": {{"seats": {"9" * 5000}}}}}'  # more digits than Python reads
+    headers = {"Content-Type": "application/json"}
+    problem(await shop.call("agent", "PATCH", path(ticket), content=unread, headers=headers), 422, "invalid")
+
+
 async def test_a_defined_field_is_held_against_its_definition(shop: Office) -> None:
     await defined(shop, "seats", "INTEGER", required=True)
     await defined(shop, "plan", "SELECT", options=["A", "B"])
