@@ -1,6 +1,6 @@
 """Indexes of the desk, the checks of its constraints and the index over old values of fields, made while tickets are written.
 
-What 0012 and 0014 left for it. It runs outside a transaction, so each step can be taken again: where it was
+What 0012 and 0014 left for it, and lists by team. It runs outside a transaction, so each step can be taken again: where it was
 killed, it begins anew.
 """
 
@@ -18,6 +18,7 @@ INDEXES = {
     "ix_support_tickets_waiting": f"""(team_id, created_at, id)
         where assignee_id is null and route is not null and {UNRESOLVED}""",
     "ix_support_tickets_load": f"(assignee_id) where assignee_id is not null and {UNRESOLVED}",
+    "ix_support_tickets_team": "(tenant_id, team_id, created_at desc, id desc)",
 }
 UNIQUE = {"ix_support_tickets_external"}
 CHECKS = {
