@@ -12,8 +12,17 @@ DEEPEST: Final = 4
 MOST_FOUND: Final = 100
 """Columns that one free-form object of a list gets; what it holds beyond them shares a column."""
 
-DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
+DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A cell that begins so may be run as a formula (OWASP: CSV injection)."""
+SPLIT: Final = r"""([;|\t\r\n][ "]*)"""
+"""Where a cell may begin within a text: a quote that does not follow the separator is none, so in a table whose spreadsheet
+takes another separator than the comma, quotes protect neither that separator nor a line break."""
+FORMULA: Final = re.compile(SPLIT + "(?==)")
+FORMULA_OR_SIGN: Final = re.compile(SPLIT + "(?=[-+=@])")
+CALL: Final = re.compile(r"[(!]|'#")
+"""Without one of these in its line a formula calls no function and reaches no other program or file. So what begins with a sign
+stays as it was written in lists, signatures and mentions."""
+LINE: Final = re.compile(r"[\r\n]*[^\r\n]*")
 NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 Path = tuple[str, ...]
@@ -136,5 +145,12 @@ def plain(value: Any) -> str:
 
 
 def guarded(text: str) -> str:
-    """`text`, with an apostrophe in front where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.startswith(DANGEROUS) and not NUMBER.fullmatch(text) else text
+    """`text`, with an apostrophe wherever a spreadsheet would take what follows for a formula."""
+    if NUMBER.fullmatch(text):
+        return text
+    inside = "".join(map(_guarded_line, LINE.findall(text))) if FORMULA_OR_SIGN.search(text) else text
+    return f"'{inside}" if text.startswith(DANGEROUS) else inside
+
+
+def _guarded_line(line: str) -> str:
+    return (FORMULA_OR_SIGN if CALL.search(line) else FORMULA).sub(r"\1'", line)

@@ -1,7 +1,7 @@
 """What routes take, as nouns: who calls, the transaction, the page, the conditions of the request."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
@@ -199,10 +199,20 @@ async def _services(request: Request) -> Services:
     return services(request)
 
 
-async def session(request: Request) -> AsyncIterator[AsyncConnection]:
+async def after_commit() -> list[Callable[[], None]]:
+    """What a route wants done once its transaction is committed, before the answer is sent."""
+    return []
+
+
+AfterCommit = Annotated[list[Callable[[], None]], Depends(after_commit)]
+
+
+async def session(request: Request, then: AfterCommit) -> AsyncIterator[AsyncConnection]:
     """One transaction of the caller's tenant, committed before the answer is sent."""
     async with tenant_transaction(services(request).engine, request.state.caller.tenant_id) as connection:
         yield connection
+    for act in then:
+        act()
 
 
 async def page_request(

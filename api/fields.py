@@ -32,22 +32,26 @@ class TicketFields:
 
     engine: AsyncEngine
     kept: dict[UUID, tuple[float, Definitions]] = field(default_factory=dict)
+    changes: int = 0
+    """How often something has been forgotten: what was read meanwhile may be of before the change, and is not kept."""
 
     async def of(self, tenant_id: UUID, session: AsyncConnection | None = None) -> Definitions:
         """The definitions of a tenant; who holds a connection already lends it, lest everybody wait for a second one."""
         entry = self.kept.get(tenant_id)
         if entry is not None and entry[0] > time.monotonic():
             return entry[1]
-        until = time.monotonic() + BELIEVED_SECONDS
+        until, changes = time.monotonic() + BELIEVED_SECONDS, self.changes
         async with nullcontext(session) if session else tenant_transaction(self.engine, tenant_id) as connection:
             found = await definitions(connection)
-        if len(self.kept) >= MOST_KEPT:
-            self.kept.clear()
-        self.kept[tenant_id] = (until, found)
+        if changes == self.changes:
+            if len(self.kept) >= MOST_KEPT:
+                self.kept.clear()
+            self.kept[tenant_id] = (until, found)
         return found
 
     def forget(self, tenant_id: UUID) -> None:
-        """Read a tenant's definitions anew at the next call, because something about them has changed here."""
+        """Read a tenant's definitions anew at the next call, because a change of them has been committed here."""
+        self.changes += 1
         self.kept.pop(tenant_id, None)
 
     async def faults(self, caller: Caller, fields: dict[str, Any] | None, **how: Any) -> list[Fault]:

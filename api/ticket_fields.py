@@ -1,5 +1,6 @@
 """Definitions of custom fields over HTTP: from the first active one on, tickets hold what is defined and nothing else."""
 
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from api.constraints import KeyTaken
-from api.dependencies import Admin, App, IfMatch, PageQuery, Principal, Session
+from api.dependencies import Admin, AfterCommit, App, IfMatch, PageQuery, Principal, Session
 from api.errors import refusals
 from api.paging import Page
 from api.records import Once, fresh, new_id
@@ -46,7 +47,9 @@ class UnfitDefinition(Invalid):
     response_model=FieldView,
     responses=refusals(KeyTaken, TooManyFields, UnfitDefinition, KeyReused),
 )
-async def create_ticket_field(body: CreateField, admin: Admin, app: App, session: Session, once: Once) -> Response:
+async def create_ticket_field(
+    body: CreateField, admin: Admin, app: App, session: Session, once: Once, then: AfterCommit
+) -> Response:
     """Define a field. It rules from now on, in every process within five seconds; tickets keep what they have."""
     await one_at_a_time(session)
     values = body.model_dump(exclude={"tenant_id"}) | {"id": new_id()}
@@ -55,7 +58,7 @@ async def create_ticket_field(body: CreateField, admin: Admin, app: App, session
     if number >= MOST_FIELDS:
         raise TooManyFields
     await FIELDS.add(session, values | {"position": body.position or last + 1})
-    app.desk.fields.forget(admin.tenant_id)
+    then.append(partial(app.desk.fields.forget, admin.tenant_id))
     view = shown(await FIELDS.find(session, values["id"]))
     return await once.reply(view, version=view.version, location=f"{router.prefix}/{view.id}")
 
@@ -82,7 +85,7 @@ async def get_ticket_field(field_id: UUID, caller: Principal, session: Session) 
 
 @router.patch("/{field_id}", response_model=FieldView, responses=refusals(UnfitDefinition, NotFound, Stale))
 async def change_ticket_field(
-    field_id: UUID, body: ChangeField, admin: Admin, app: App, session: Session, accepted: IfMatch
+    field_id: UUID, body: ChangeField, admin: Admin, app: App, session: Session, accepted: IfMatch, then: AfterCommit
 ) -> Response:
     """Change a field; values that tickets have stay, and are held against it when somebody writes them again."""
     before = existing(await FIELDS.find(session, field_id, lock=True))
@@ -90,18 +93,20 @@ async def change_ticket_field(
     changes = body.model_dump(exclude_unset=True)
     refuse_unfit({**before, **changes})
     await FIELDS.change(session, before, changes)
-    app.desk.fields.forget(admin.tenant_id)
+    then.append(partial(app.desk.fields.forget, admin.tenant_id))
     view = shown(await FIELDS.find(session, field_id))
     return reply(view, version=view.version)
 
 
 @router.delete("/{field_id}", status_code=204, response_class=Response, responses=refusals(NotFound, Stale))
-async def delete_ticket_field(field_id: UUID, admin: Admin, app: App, session: Session, accepted: IfMatch) -> Response:
+async def delete_ticket_field(
+    field_id: UUID, admin: Admin, app: App, session: Session, accepted: IfMatch, then: AfterCommit
+) -> Response:
     """Delete a field. Tickets keep their values, and customers go on not seeing what they did not see."""
     before = existing(await FIELDS.find(session, field_id, lock=True))
     fresh(before["version"], accepted)
     await end_field(session, field_id)
-    app.desk.fields.forget(admin.tenant_id)
+    then.append(partial(app.desk.fields.forget, admin.tenant_id))
     return Response(status_code=204)
 
 

@@ -121,7 +121,10 @@ ADD_MEMBERS: Final = insert(team_members).from_select(
     select(func.unnest(bindparam("teams", type_=ARRAY(Uuid))), func.unnest(bindparam("members", type_=ARRAY(Uuid)))),
 )
 TEAMS_OF: Final = select(team_members.c.team_id).where(team_members.c.user_id == bindparam("member", type_=Uuid))
-LEAVE_TEAMS: Final = delete(team_members).where(team_members.c.user_id == bindparam("member", type_=Uuid))
+LEAVE_TEAMS: Final = delete(team_members).where(
+    team_members.c.user_id == bindparam("member", type_=Uuid),
+    team_members.c.team_id == func.any(bindparam("teams", type_=ARRAY(Uuid))),
+)
 REHASH: Final = (
     update(users)
     .where(users.c.id == bindparam("user", type_=Uuid), users.c.password_hash == bindparam("old", type_=Text))
@@ -208,15 +211,20 @@ async def lock_admins(connection: AsyncConnection) -> set[UUID]:
 async def change_user(
     connection: AsyncConnection, user_id: UUID, values: Mapping[str, Any], teams_of: Sequence[UUID] | None
 ) -> None:
-    """Change the fields given; the version moves only when one that can be seen has a new value."""
-    joins = teams_of is not None and set(teams_of) != set(
-        (await connection.execute(TEAMS_OF, {"member": user_id})).scalars()
-    )
-    if values or joins:
+    """Change the fields given; the version moves only when one that can be seen has a new value.
+
+    In a team that stays the user's place in its queue stays too.
+    """
+    joined: set[UUID] = set()
+    left: set[UUID] = set()
+    if teams_of is not None:
+        before = set((await connection.execute(TEAMS_OF, {"member": user_id})).scalars())
+        joined, left = set(teams_of) - before, before - set(teams_of)
+    if values or joined or left:
         if "password_hash" in values:
             values = {**values, "password_set_at": func.clock_timestamp()}
         moved = [users.c[name].is_distinct_from(value) for name, value in values.items() if name in VISIBLE]
-        differs = or_(*moved, literal(joins))
+        differs = or_(*moved, literal(bool(joined or left)))
         await connection.execute(
             update(users)
             .where(users.c.id == user_id)
@@ -226,9 +234,9 @@ async def change_user(
                 updated_at=case((differs, func.now()), else_=users.c.updated_at),
             )
         )
-    if teams_of is not None:
-        await connection.execute(LEAVE_TEAMS, {"member": user_id})
-        await _join(connection, user_id, teams_of)
+    if left:
+        await connection.execute(LEAVE_TEAMS, {"member": user_id, "teams": list(left)})
+    await _join(connection, user_id, sorted(joined))
 
 
 async def rehash(connection: AsyncConnection, user_id: UUID, old: str, new: str) -> None:

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from api.tenancy import own_tenant
 from domain.customers import domain_name, time_zone
+from domain.tickets.fields import LARGEST_INTEGER
 
 
 class Body(BaseModel):
@@ -212,6 +213,9 @@ def bounded(value: Any) -> Any:
             raise PydanticCustomError("json_size", "must not hold more than 2000 values")
         if isinstance(node, float) and not math.isfinite(node):
             raise PydanticCustomError("json_number", "must hold finite numbers only")
+        if isinstance(node, int) and abs(node) > LARGEST_INTEGER:
+            detail = f"must not hold whole numbers beyond {LARGEST_INTEGER} either way; send longer ones as texts"
+            raise PydanticCustomError("json_integer", detail)
         size += len(node.encode("utf-8", "surrogatepass")) if isinstance(node, str) else 8
         if size > MOST_BYTES:
             raise PydanticCustomError("json_bytes", "must not take more than 32 KiB")

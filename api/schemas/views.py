@@ -109,7 +109,7 @@ class ViewCount(View):
     """How many tickets a view has now; `more` says that there are more than were counted."""
 
     view_id: UUID
-    count: int
+    count: int | None = Field(description="Null when counting took too long; ask again later, or narrow the view.")
     more: bool
 
 

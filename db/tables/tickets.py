@@ -120,6 +120,7 @@ support_tickets = Table(
     ),
     Index("ix_support_tickets_at_risk", "tenant_id", "at_risk_at", postgresql_where=text("at_risk_at is not null")),
     Index("ix_support_tickets_assignee", "tenant_id", "assignee_id", text("created_at desc"), text("id desc")),
+    Index("ix_support_tickets_team", "tenant_id", "team_id", text("created_at desc"), text("id desc")),
     Index("ix_support_tickets_account", "tenant_id", "account_id", text("created_at desc"), text("id desc")),
     Index(
         "ix_support_tickets_customer",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg.errors import QueryCanceled
 from sqlalchemy import (
     ColumnElement,
     Integer,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     text,
     tuple_,
 )
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.desk import ticket_field_values
@@ -85,6 +87,7 @@ left join customer_accounts a on a.id = coalesce(
   (select d.account_id from account_domains d where d.domain = :domain))
 """).bindparams(bindparam("assignee", type_=T.assignee_id.type), bindparam("team", type_=T.team_id.type))
 
+PATIENCE: Final = text("select set_config('statement_timeout', cast(:milliseconds as text), true)")
 DESCRIPTION: Final = select(T.description).where(T.id == bindparam("ticket"))
 
 
@@ -152,10 +155,22 @@ async def list_tickets(
     return [dict(row) for row in (await connection.execute(query.order_by(*order).limit(count))).mappings()]
 
 
-async def count_tickets(connection: AsyncConnection, actor: Actor, filters: TicketFilters, most: int) -> int:
-    """How many tickets there are, counted up to `most`."""
+async def count_tickets(
+    connection: AsyncConnection, actor: Actor, filters: TicketFilters, most: int, seconds: float
+) -> int | None:
+    """How many tickets there are, counted up to `most`; None when that takes longer than so many seconds.
+
+    Later statements of the transaction have no longer time than the last count.
+    """
     some = narrowed(select(T.id), actor, filters).limit(most).subquery()
-    return int((await connection.execute(select(func.count()).select_from(some))).scalar_one())
+    try:
+        async with connection.begin_nested():
+            await connection.execute(PATIENCE, {"milliseconds": max(1, int(seconds * 1000))})
+            return int((await connection.execute(select(func.count()).select_from(some))).scalar_one())
+    except OperationalError as error:
+        if isinstance(error.orig, QueryCanceled):
+            return None
+        raise
 
 
 def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select[Any]:

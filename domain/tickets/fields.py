@@ -1,6 +1,5 @@
 """Custom fields: what a tenant's definitions allow, what customers see of them, and how a value is found again."""
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -145,8 +144,9 @@ def _text(definition: Definition, value: Any) -> str:
 
 
 def _number(definition: Definition, value: Any) -> str:
-    right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return "" if right and abs(value) <= LARGEST_INTEGER else "must be a number"
+    # NaN is not below anything; math.isfinite cannot take an integer that no float holds.
+    right = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER
+    return "" if right else "must be a number"
 
 
 def _integer(definition: Definition, value: Any) -> str:

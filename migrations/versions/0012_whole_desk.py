@@ -94,6 +94,7 @@ create table ticket_attachments (
 create index ix_ticket_attachments_ticket on ticket_attachments (ticket_id, comment_id);
 """
 
+# The constraints are validated, and indexes of the new columns made, in 0018: outside this transaction, while tickets are written.
 COLUMNS = """
 alter table tenants
     add column routing_revision bigint default 0 not null,
@@ -116,15 +117,8 @@ alter table support_tickets
         foreign key (tenant_id, merged_into) references support_tickets (tenant_id, id) not valid,
     add constraint fk_support_tickets_tenant_id_mailbox_id
         foreign key (tenant_id, mailbox_id) references mailboxes (tenant_id, id) not valid;
-alter table support_tickets validate constraint fk_support_tickets_tenant_id_merged_into;
-alter table support_tickets validate constraint fk_support_tickets_tenant_id_mailbox_id;
 comment on column support_tickets.external_ref is 'The ticket''s id on the desk that it was imported from.';
 comment on column support_tickets.route is 'The rule that sent the ticket to its team, and whom of the team it needs.';
-create unique index ix_support_tickets_external on support_tickets (tenant_id, external_ref) where external_ref is not null;
-create index ix_support_tickets_waiting on support_tickets (team_id, created_at, id)
-    where assignee_id is null and route is not null and status not in ('RESOLVED','CLOSED','CANCELLED');
-create index ix_support_tickets_load on support_tickets (assignee_id)
-    where assignee_id is not null and status not in ('RESOLVED','CLOSED','CANCELLED');
 alter table ticket_comments
     add column channel text,
     add column automatic boolean default false not null,
@@ -135,9 +129,6 @@ alter table ticket_comments
     add constraint ck_ticket_comments_call_direction check (call_direction in ('INBOUND','OUTBOUND')) not valid,
     add constraint ck_ticket_comments_call
         check ((call_direction is null) = (call_seconds is null) and call_seconds >= 0) not valid;
-alter table ticket_comments validate constraint ck_ticket_comments_channel;
-alter table ticket_comments validate constraint ck_ticket_comments_call_direction;
-alter table ticket_comments validate constraint ck_ticket_comments_call;
 comment on column ticket_comments.channel is 'How it came, where that is not the ticket''s own channel.';
 comment on column ticket_comments.quoted is 'The folded part of a mail: what it quotes.';
 """

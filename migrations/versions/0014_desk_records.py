@@ -94,7 +94,7 @@ create index ix_ticket_views_created on ticket_views (tenant_id, created_at, id)
 """
 
 # A trigger, so that whoever writes a ticket keeps the index: a worker of the release before, and a restore, too. What is
-# longer than an index takes, or deeper than a filter names, is left out.
+# longer than an index takes, or deeper than a filter names, is left out. Values that tickets already have follow in 0018.
 INDEX = """
 create function field_values(fields jsonb) returns table (key text, value text) language sql immutable as $$
     select distinct on (1, 2) f.key, f.value from (
@@ -121,14 +121,11 @@ create trigger index_new_fields after insert on support_tickets for each row
     when (new.fields <> '{}'::jsonb) execute function index_ticket_fields();
 create trigger index_changed_fields after update of fields on support_tickets for each row
     when (old.fields is distinct from new.fields) execute function index_ticket_fields();
-
-insert into ticket_field_values (tenant_id, ticket_id, key, value)
-select t.tenant_id, t.id, f.key, f.value from support_tickets t, field_values(t.fields) f where t.fields <> '{}'::jsonb;
 """
 
 
 def upgrade() -> None:
-    """Create the tables, keep the tenants apart in them, and index the values that there are."""
+    """Create the tables, keep the tenants apart in them, and index values from now on."""
     op.execute(TABLES)
     for table in ("ticket_templates", "ticket_fields", "ticket_field_values", "ticket_views"):
         protect(table)

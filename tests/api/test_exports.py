@@ -137,8 +137,8 @@ async def test_only_who_prefers_a_file_gets_one(accept: str, csv_wanted: bool) -
         ("+49 30 1234", "'+49 30 1234"),
         ("-", "'-"),
         ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "'\r=1"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
         ("-12.50", "-12.50"),
         ("+3", "+3"),
         (-3, "-3"),
@@ -146,14 +146,34 @@ async def test_only_who_prefers_a_file_gets_one(accept: str, csv_wanted: bool) -
         (True, "true"),
         (None, ""),
         ("a=1", "a=1"),
-        (["=a", "b"], "'=a; b"),
+        ("\n=1", "'\n'=1"),
+        ('x;=HYPERLINK("http://e")', 'x;\'=HYPERLINK("http://e")'),
+        ("x; \"=cmd|'/c calc'!A1", "x; \"'=cmd|'/c calc'!A1"),
+        ("a|=1\tb\t@SUM(A1)", "a|'=1\tb\t'@SUM(A1)"),
+        ("Hi\r\n- cmd|'/c calc'!A1", "Hi\r\n'- cmd|'/c calc'!A1"),
+        ("x;+'http://e/a.ods'#$A.A1", "x;'+'http://e/a.ods'#$A.A1"),
+        ("To do:\n- one; -2\n+ two\n@anna\n-- \nCasey\n+49 30 1234", None),
+        ("| a | b |\n|---|---|\n| x=1 | - |", None),
+        (["=a", "=b", "-5"], "'=a; '=b; -5"),
         ([{"a": 1}, 2], '{"a":1}; 2'),
         ([], ""),
         ({"ä": [1]}, '{"ä":[1]}'),
     ],
 )
-async def test_no_cell_is_a_formula(value: Any, text: str) -> None:
-    assert cell(value) == text
+async def test_no_cell_is_a_formula(value: Any, text: str | None) -> None:
+    assert cell(value) == (value if text is None else text)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+async def test_no_cell_is_a_formula_whatever_a_spreadsheet_takes_for_the_separator(separator: str) -> None:
+    formula = "=cmd('/c calc'!A1)"
+    texts = [
+        f"{before}{between}{quote}{formula}" for before in ("", "x") for between in ";|\t\r\n" for quote in ("", '"')
+    ]
+    file = io.StringIO()
+    csv.writer(file).writerows([cell(first), cell(first), "end"] for first in texts)
+    for row in csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=separator):
+        assert not [shown for shown in row if shown.strip(' "').startswith("=")]
 
 
 async def test_nested_objects_become_columns_with_dots() -> None:

@@ -217,6 +217,28 @@ async def test_joining_a_team_moves_the_version_of_a_user(api: Front) -> None:
     problem(await api.call("admin", "PATCH", url, json={"teamIds": []}, headers=tag), 412, "stale")
 
 
+async def test_a_user_keeps_the_turn_in_the_queue_of_a_team_that_stays(api: Front, postgres: Database) -> None:
+    old, kept, new = [(await api.created("admin", "/api/teams", {"name": name}))["id"] for name in ("A", "B", "C")]
+    body = {"email": "turns@x.example", "name": "T", "role": "AGENT", "teamIds": [old, kept]}
+    user = await api.created("admin", "/api/users", body)
+
+    def turns() -> dict[str, bool]:
+        query = "select team_id::text, assigned_at is not null from team_members where user_id = %s"
+        with psycopg.connect(postgres.owner.conninfo()) as connection:
+            return dict(connection.execute(query, (user["id"],)).fetchall())
+
+    with psycopg.connect(postgres.owner.conninfo()) as connection:
+        connection.execute("update team_members set assigned_at = now() where user_id = %s", (user["id"],))
+    for sent, expected in (
+        ([kept, old], {old: True, kept: True}),
+        ([new, kept, new], {kept: True, new: False}),
+        ([kept, old], {kept: True, old: False}),
+    ):
+        changed = await api.call("admin", "PATCH", f"/api/users/{user['id']}", json={"teamIds": sent})
+        assert set(changed.json()["teamIds"]) == set(sent)
+        assert turns() == expected
+
+
 LAX: dict[str, dict[str, object]] = {
     "/available": {"available": "off"},
     "/capacity": {"capacity": "20"},

@@ -1,14 +1,18 @@
 """Custom fields over HTTP: defined by administrators, held by tickets, seen by customers as far as they may, and filtered by."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.ticket_fields import definitions
+from domain.tickets.fields import Definitions
 from tests.api.front import places, problem
 from tests.api.test_exports import CSV, table
-from tests.api.tickets.office import Office, fresh, path
+from tests.api.tickets.office import Office, eventually, fresh, path
 
 FIELDS = "/api/ticket-fields"
 
@@ -86,6 +90,28 @@ async def test_without_definitions_fields_are_free(shop: Office) -> None:
     ticket = await shop.opened(fields={"What ever": {"a": [1, None]}, "n": None})
     assert ticket["fields"] == {"What ever": {"a": [1, None]}, "n": None}
     assert (await shop.read(ticket, "customer"))["fields"] == ticket["fields"]
+
+
+async def test_a_whole_number_that_not_every_reader_holds_is_refused(shop: Office) -> None:
+    ticket = await shop.opened()
+
+    async def refused(sent: dict[str, Any]) -> set[str]:
+        answers = [
+            await shop.call("agent", "POST", "/api/tickets", json=ticket_with(**sent)),
+            await shop.call("agent", "PATCH", path(ticket), json={"fields": sent}),
+        ]
+        errors = [problem(answer, 422, "invalid")["errors"][0] for answer in answers]
+        assert errors[0] == errors[1]
+        return {errors[0]["pointer"], errors[0]["code"]}
+
+    for number in (2**53, -(10**400)):
+        assert await refused({"free": {"deep": [number]}}) == {"/fields", "json_integer"}
+    await defined(shop, "seats", "NUMBER")
+    assert await refused({"seats": 10**400}) == {"/fields", "json_integer"}
+    assert (await shop.patched(ticket, fields={"seats": 2**53 - 1}))["fields"] == {"seats": 2**53 - 1}
+    unread = f'{{"fields": {{"seats": {"9" * 5000}}}}}'  # more digits than Python reads
+    headers = {"Content-Type": "application/json"}
+    problem(await shop.call("agent", "PATCH", path(ticket), content=unread, headers=headers), 422, "invalid")
 
 
 async def test_a_defined_field_is_held_against_its_definition(shop: Office) -> None:
@@ -169,6 +195,57 @@ async def test_customers_see_no_value_that_is_the_staffs_own_anywhere(shop: Offi
     assert hidden["key"] in (await shop.read(ticket))["fields"]
     assert [each["fields"] for each in await views()] == [{"seen": "here"}] * 3
     assert (await shop.call("customer", "GET", "/api/tickets", params={"field": "secret:hush"})).status_code == 422
+
+
+SLOW_COMMIT = """
+create function slow_commit() returns trigger language plpgsql as $$ begin perform pg_sleep(1); return null; end $$;
+create constraint trigger slow_commit after update on ticket_fields deferrable initially deferred
+    for each row execute function slow_commit()
+"""
+COMMITTING = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query = 'COMMIT'"
+
+
+async def test_what_is_hidden_stays_so_although_somebody_looked_before_the_commit(shop: Office) -> None:
+    made = await defined(shop, "secret", customerVisible=True)
+    ticket = await shop.opened(fields={"secret": "hush"})
+    await shop.execute(SLOW_COMMIT)
+    try:
+        hide = {"customerVisible": False}
+        change = asyncio.create_task(shop.call("admin", "PATCH", f"{FIELDS}/{made['id']}", json=hide))
+
+        async def committing() -> bool:
+            return bool((await shop.rows(COMMITTING))[0][0])
+
+        await eventually(5, committing)
+        shop.front.app.state.services.desk.fields.kept.clear()
+        assert (await shop.read(ticket, "customer"))["fields"] == {"secret": "hush"}
+        assert not change.done()
+        assert (await change).status_code == 200
+        assert (await shop.read(ticket, "customer"))["fields"] == {}
+    finally:
+        await shop.execute("drop trigger slow_commit on ticket_fields; drop function slow_commit()")
+
+
+async def test_definitions_that_were_read_before_a_change_are_not_kept_after_it(
+    shop: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields, tenant = shop.front.app.state.services.desk.fields, shop.front.seed.tenant_id
+    read, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(connection: AsyncConnection) -> Definitions:
+        found = await definitions(connection)
+        read.set()
+        await go_on.wait()
+        return found
+
+    fields.kept.clear()
+    monkeypatch.setattr("api.fields.definitions", slowly)
+    before = asyncio.create_task(fields.of(tenant))
+    await read.wait()
+    await defined(shop, "region")
+    go_on.set()
+    assert "region" not in (await before).live
+    assert "region" in (await fields.of(tenant)).live
 
 
 async def test_another_process_follows_within_seconds(shop: Office) -> None:

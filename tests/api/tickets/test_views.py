@@ -1,9 +1,17 @@
 """Saved views over HTTP: the list's own filters under a name, for oneself, a team or everybody."""
 
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql
 
+from db.tables.tickets import support_tickets
+from db.tickets.reads import TicketFilters, narrowed
+from domain.identity import Actor, Role
+from runtime.settings import APP_ROLE
 from tests.api.front import places, problem, some_id
 from tests.api.test_exports import CSV, table
 from tests.api.tickets.office import Office, fresh
@@ -156,6 +164,59 @@ async def test_counts_tell_how_many_tickets_each_view_has_now(office: Office, mo
     assert (await counted())[every["id"]] == (2, True)
     monkeypatch.setattr("api.views.MOST_VIEWS_COUNTED", 2)
     assert list(await counted()) == [none["id"], every["id"]], "the own ones first"
+
+
+async def test_a_view_that_takes_too_long_has_no_count_and_holds_up_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.execute("delete from ticket_views")
+    ticket = await office.opened(tags=[fresh()])
+    quick = await made(office, filters={"q": f"{ticket['number']}", "priority": ["LOW"]})
+    slow = await made(office, filters={"tag": ticket["tags"]})
+    plain = await made(office, filters={"tag": [], "status": ["CANCELLED"]})
+
+    async def counted() -> dict[str, int | None]:
+        answer = await office.call("agent", "GET", f"{VIEWS}/counts")
+        assert answer.status_code == 200, answer.text
+        return {each["viewId"]: each["count"] for each in answer.json()["data"]}
+
+    free = await counted()
+    assert free[slow["id"]] == 1
+    monkeypatch.setattr("api.views.COUNT_SECONDS", 0.2)
+    async with await psycopg.AsyncConnection.connect(office.servers.owner.conninfo()) as other:
+        await other.execute("lock table ticket_tags in access exclusive mode")
+        assert await counted() == free | {slow["id"]: None}
+    monkeypatch.setattr("api.views.ALL_COUNTS_SECONDS", 0.0)
+    assert await counted() == dict.fromkeys((quick["id"], slow["id"], plain["id"]))
+
+
+MANY = """
+insert into support_tickets (id, tenant_id, number, status, status_since, customer_email, subject, description, priority, severity,
+    channel, sla_tier, tags, fields, reopens, created_at, updated_at, version, team_id)
+select gen_random_uuid(), %(tenant)s, 1000000 + n, 'OPEN', now(), 'a@b.example', 'S', 'D', 'LOW', 'SEV4', 'API', 'BASIC', '{}', '{}',
+    0, now() - n * interval '1 minute', now(), 1, case when n > 19990 then %(small)s else %(large)s end::uuid
+from generate_series(1, 20000) n
+"""
+
+
+async def test_the_tickets_of_a_small_team_are_found_by_its_index(office: Office) -> None:
+    tenant, small = office.front.seed.tenant_id, uuid4()
+    actor = Actor(id=office.front.seed.users["agent"], role=Role.AGENT, name="A", email="a@b.example")
+    query = narrowed(select(support_tickets), actor, TicketFilters(any_of={"team_id": [small]}))  # type: ignore[list-item]
+    page = query.order_by(support_tickets.c.created_at.desc(), support_tickets.c.id.desc()).limit(26)
+    written = page.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    async with await psycopg.AsyncConnection.connect(office.servers.owner.conninfo()) as connection:
+        await connection.execute("set local session_replication_role = replica")
+        await connection.execute(MANY, {"tenant": tenant, "small": small, "large": uuid4()})
+        await connection.execute("analyze support_tickets")
+        await connection.execute("select set_config('summit.tenant', %s, true)", (str(tenant),))
+        await connection.execute(f"set local role {APP_ROLE}".encode())
+        rows = await (await connection.execute(f"explain {written}".encode())).fetchall()
+        await connection.rollback()
+    plan = "\n".join(line for (line,) in rows)
+    assert "ix_support_tickets_team" in plan
+    assert "team_id = " in plan.partition("Index Cond")[2].partition("\n")[0]
+    assert "Sort" not in plan
 
 
 async def test_a_view_that_cannot_be_shown_any_more_says_why(shop: Office) -> None:
