@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from domain.mail.headers import Headers, identifiers, one_line, plain, read_headers
+from domain.mail.headers import LINE, Headers, identifiers, one_line, plain, read_headers
 from domain.mail.mime import Part
 from domain.mail.people import plain_address
 
@@ -60,7 +61,8 @@ def read_report(part: Part, raw: bytes) -> Report:
     ids: list[str] = []
     for each in leaves(part):
         if each.content_type in DELIVERY:
-            deliveries.extend(read_deliveries(each.content(raw)[:LONGEST_REPORT]))
+            found = read_deliveries(each.content(raw)[:LONGEST_REPORT])
+            deliveries.extend(islice(found, MOST_RECIPIENTS - len(deliveries)))
         elif each.content_type in RETURNED:
             content = each.content(raw)[:LONGEST_REPORT]
             headers, _ = read_headers(content, 0, len(content))
@@ -70,7 +72,7 @@ def read_report(part: Part, raw: bytes) -> Report:
         ids = [
             plain(found)[1:-1] for found in NAMED.findall(raw, part.start, min(part.end, part.start + LONGEST_REPORT))
         ]
-    return Report(tuple(deliveries[:MOST_RECIPIENTS]), tuple(dict.fromkeys(ids))[:MOST_RECIPIENTS])
+    return Report(tuple(deliveries), tuple(dict.fromkeys(ids))[:MOST_RECIPIENTS])
 
 
 def read_deliveries(content: bytes) -> Iterator[Delivery]:
@@ -81,7 +83,9 @@ def read_deliveries(content: bytes) -> Iterator[Delivery]:
         delivery = read_delivery(headers)
         if delivery is not None:
             yield delivery
-        place = max(after, place + 1)
+        # Of a line that is no header nothing was read: it is passed over as a whole, or a long one is read again and again.
+        skipped = LINE.match(content, place) if after == place else None
+        place = skipped.end() if skipped else after
 
 
 def read_delivery(headers: Headers) -> Delivery | None:
