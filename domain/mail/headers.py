@@ -2,11 +2,13 @@
 
 import re
 from binascii import Error, a2b_base64, a2b_qp
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 from typing import Final
+
+from domain.mail.charsets import known_charset
 
 MOST_HEADER_LINES: Final = 2_000
 MOST_HEADER_BYTES: Final = 256 * 1024
@@ -20,26 +22,6 @@ FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*")
 LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r|\Z)")
 WORD: Final = re.compile(r"=\?([^\s?*=]{1,40})(?:\*[^\s?]{0,40})?\?([bBqQ])\?(.*?)\?=", re.DOTALL)
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-WIDER: Final[Mapping[str, str]] = {
-    "iso-8859-1": "cp1252",
-    "iso8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
-    "shift_jis": "cp932",
-    "iso-8859-8-i": "iso-8859-8",
-    "cp-850": "cp850",
-}
-"""What senders call one charset and mean by it: a larger one that agrees with it."""
-
-NOT_CHARSETS: Final = frozenset(
-    {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape", "raw-unicode-escape"}
-)
-"""Names that the standard library would take for a charset, and that cost much or are none."""
 
 
 @dataclass(frozen=True)
@@ -104,38 +86,22 @@ def plain(raw: bytes, hint: str | None = None) -> str:
         if charset:
             try:
                 return raw.decode(known_charset(charset) or "ascii")
-            except (UnicodeError, LookupError):
+            except UnicodeError:
                 continue
     return raw.decode("cp1252", "replace")
-
-
-def known_charset(name: str) -> str | None:
-    """The codec for a charset, if it is one that text can be in."""
-    wanted = name.strip().strip("'\"").lower()
-    wanted = WIDER.get(wanted, wanted)
-    if wanted in NOT_CHARSETS or not wanted.isascii() or "\0" in wanted:
-        return None
-    try:
-        b"    ".decode(wanted, "replace")
-    except (LookupError, ValueError):
-        return None
-    return wanted
 
 
 def decode_text(raw: bytes, charset: str | None) -> str:
     """A body as text. A charset that is unknown, or plainly not the one used, is replaced by a guess."""
     name = known_charset(charset) if charset else None
-    if name in (None, "us-ascii", "ascii"):
+    if name in (None, "ascii"):
         return scrub(plain(raw))
     for each in (name, "utf-8"):
         try:
             return scrub(raw.decode(str(each)))
-        except (UnicodeError, ValueError):
+        except UnicodeError:
             continue
-    try:
-        text = scrub(raw.decode(str(name), "replace"))
-    except (UnicodeError, ValueError):
-        return scrub(plain(raw))
+    text = scrub(raw.decode(str(name), "replace"))
     # A text of which no foreign letter could be read is in another charset; one with a few bad ones is only damaged.
     readable = any(not each.isascii() and each != "\ufffd" for each in text)
     return text if readable else scrub(plain(raw))

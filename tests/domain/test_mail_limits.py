@@ -1,7 +1,11 @@
 """What senders of bad intent write costs no more than its length: bounds are generous, but nothing quadratic keeps to them."""
 
+import codecs
 import time
 
+import pytest
+
+from domain.mail.charsets import CHARSETS, known_charset
 from domain.mail.message import InboundMail, read_mail
 
 SIZE = 64 * 1024
@@ -39,3 +43,38 @@ def test_a_report_of_many_recipients_is_read_as_far_as_a_hundred() -> None:
     read = read_soon(report(b"Reporting-MTA: dns; mx.example\r\n\r\n" + groups))
     assert read.bounce is not None
     assert [each.recipient for each in read.bounce.deliveries] == [f"a{n}@x.example" for n in range(100)]
+
+
+@pytest.mark.parametrize(
+    "name", ["punycode", "-punycode", "punycode-", "_unicode_escape", "raw unicode escape", "idna."]
+)
+def test_no_spelling_of_a_codec_that_is_no_charset_is_one(name: str) -> None:
+    text = b"\\u0041-" + b"a" * SIZE
+    assert read_soon(b'Content-Type: text/plain; charset="' + name.encode() + b'"\r\n\r\n' + text).text.startswith(
+        "\\u0041-"
+    )
+    word = f"=?{name.replace(' ', '_')}?Q?\\u0041?="
+    assert read_soon(b"Subject: " + word.encode() + b"\r\n\r\n").subject == word
+    assert known_charset(name) is None
+
+
+def test_every_charset_is_one_of_text() -> None:
+    for name in CHARSETS:
+        codec = codecs.lookup(name)
+        assert codec._is_text_encoding
+        assert known_charset(name) is not None
+        assert codec.decode(b"\xff+\x1b$~{\0\xd8 " * 50, "replace")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("UTF-8", "utf_8"), ("'utf8'", "utf_8"), ("us-ascii", "ascii"), ("unicode-1-1-utf-7", "utf_7"), ("ISO-8859-1", "cp1252"),
+        ("iso_8859-15:1998", None), ("ISO-8859-15", "iso8859_15"), ("iso-8859-8-i", "iso8859_8"), ("windows-1251", "cp1251"),
+        ("cp-850", "cp850"), ("KOI8-R", "koi8_r"), ("gb2312", "gb18030"), ("cp936", "gb18030"), ("hz-gb-2312", "hz"), ("Big5", "big5"),
+        ("Shift_JIS", "cp932"), ("csISO2022JP", "iso2022_jp"), ("ks_c_5601-1987", "cp949"), ("tis-620", "tis_620"),
+        ("windows-874", "cp874"), ("macintosh", "mac_roman"), ("x-unknown", None), ("", None),
+    ],
+)  # fmt: skip
+def test_charsets_are_known_by_the_names_that_programs_use(name: str, codec: str | None) -> None:
+    assert known_charset(name) == codec
