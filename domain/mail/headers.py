@@ -4,8 +4,6 @@ import re
 from binascii import Error, a2b_base64, a2b_qp
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from email.utils import collapse_rfc2231_value
 from typing import Final
 
 from domain.mail.charsets import known_charset
@@ -166,19 +164,6 @@ def unbase64(raw: bytes) -> bytes:
 
 BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 NOT_BASE64: Final = bytes(each for each in range(256) if each not in BASE64)
-
-
-def parameters(raw: bytes) -> tuple[str, dict[str, str]]:
-    """A structured header such as Content-Type: its value in lower case, and its parameters (RFC 2231 too)."""
-    text = plain(raw[:LONGEST_TEXT])
-    head = Message()
-    head["x"] = one_line(text)
-    try:
-        (value, _), *given = head.get_params([("", "")], "x") or [("", "")]
-        found = {name.lower(): one_line(collapse_rfc2231_value(each)) for name, each in given}
-    except (ValueError, LookupError, IndexError, TypeError, AttributeError):
-        value, found = text.partition(";")[0], {}
-    return value.strip().lower(), found
 
 
 def identifiers(values: list[bytes]) -> Iterator[str]:
