@@ -1,5 +1,6 @@
 """The headers of a mail as people mean them, whatever their sender's program made of them: nothing here ever fails."""
 
+import hashlib
 import re
 from binascii import Error, a2b_base64, a2b_qp
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ MOST_HEADER_BYTES: Final = 256 * 1024
 LONGEST_VALUE: Final = 64 * 1024
 LONGEST_TEXT: Final = 8 * 1024
 """What is decoded of one header, and of one phrase or parameter."""
+
+LONGEST_ID: Final = 900
+"""Bytes of a message id; Postgres refuses to index a few thousand."""
 
 FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*")
 LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r|\Z)")
@@ -46,7 +50,7 @@ class Headers:
 
     def word(self, name: str) -> str:
         """The first word of a field in lower case, without its parameters and comments."""
-        found = re.match(r"[^\s;(]*", plain(self.raw(name)[:LONGEST_TEXT]).strip())
+        found = re.match(r"[^\s;(]*", one_line(plain(self.raw(name)[:LONGEST_TEXT])))
         return found[0].lower() if found else ""
 
 
@@ -172,4 +176,14 @@ def identifiers(values: list[bytes]) -> Iterator[str]:
         text = plain(value)
         bracketed = re.findall(r"<([^<>\s]{1,998})>", text)
         # Some programs forget the brackets, or fold in the middle of an id.
-        yield from map(scrub, bracketed or [each for each in text.split() if "@" in each and len(each) <= 998])
+        found = bracketed or [each for each in text.split() if "@" in each and len(each) <= 998]
+        yield from map(fitting, filter(None, map(scrub, found)))
+
+
+def fitting(message_id: str) -> str:
+    """A message id as an index holds it: of a longer one the beginning, and the hash of the whole, so that it is one id everywhere."""
+    whole = message_id.encode()
+    if len(whole) <= LONGEST_ID:
+        return message_id
+    beginning = whole[: LONGEST_ID - 64].decode(errors="ignore")
+    return beginning + hashlib.sha256(whole).hexdigest()

@@ -13,8 +13,8 @@ from domain.mail.people import plain_address
 MOST_RECIPIENTS: Final = 100
 LONGEST_REPORT: Final = 256 * 1024
 
-STATUS: Final = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
-REPLY: Final = re.compile(r"\b([45])\d\d\b")
+STATUS: Final = re.compile(r"\b([245])\.[0-9]{1,3}\.[0-9]{1,3}\b")
+REPLY: Final = re.compile(r"\b([45])[0-9]{2}\b")
 NAMED: Final = re.compile(rb"^[ \t>]*message-id:[ \t]*(<[^<>\s]{1,998}>)", re.IGNORECASE | re.MULTILINE)
 
 RETURNED: Final = frozenset(
@@ -69,9 +69,7 @@ def read_report(part: Part, raw: bytes) -> Report:
             ids.extend(identifiers([headers.raw("message-id")]))
     if not ids:
         # Old servers write what they return below a text of their own.
-        ids = [
-            plain(found)[1:-1] for found in NAMED.findall(raw, part.start, min(part.end, part.start + LONGEST_REPORT))
-        ]
+        ids = list(identifiers(NAMED.findall(raw, part.start, min(part.end, part.start + LONGEST_REPORT))))
     return Report(tuple(deliveries), tuple(dict.fromkeys(ids))[:MOST_RECIPIENTS])
 
 
