@@ -18,7 +18,7 @@ HISTORY: Final = "\ue000"
 """A line of this alone stands where a mail program has marked the conversation so far."""
 
 NAME: Final = re.compile(r"(/?)([a-zA-Z][a-zA-Z0-9]*)")
-ATTRIBUTE: Final = re.compile(r"""([a-zA-Z-]{1,40})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+ATTRIBUTE: Final = re.compile(r"""(?<![a-zA-Z-])([a-zA-Z-]{1,40})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 SPACE: Final = re.compile(r"[ \t\r\n\f\v]+")
 NUMBER: Final = re.compile("&#0*([0-9]{1,8})[0-9]*")
 

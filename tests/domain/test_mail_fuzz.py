@@ -60,7 +60,8 @@ CORPUS: Final = (PLAIN, BOUNCE, PAGE, FILES, *NASTY)
 PIECES: Final = (
     b"\0", b"\r", b"\n", b"\r\n\r\n", b" ", b"\t", b'"', b"<", b">", b"(", b")", b";", b":", b",", b"=", b"?=", b"=?utf-7?Q?",
     b"*0*=", b"%", b"&#", b"&#x", b"<!--", b"-->", b"<blockquote>", b"</a>", b"--b\r\n", b"--b--", b"\xff\xfe", b"\xc3", b"\x1b$B",
-    b"~{", b"+2AA-", b"@", b"xn--", b"\\", b"-0000", b"99999999999", b"Content-Type: ", b"multipart/mixed; boundary=b", b"charset=", b"Date: ", b"> ",
+    b"~{", b"+2AA-", b"@", b"xn--", b"\\", b"-0000", b"99999999999",
+    b"Content-Type: ", b"multipart/mixed; boundary=b", b"charset=", b"Date: ", b"> ",
     b"wrote:\r\n",
 )  # fmt: skip
 
