@@ -70,7 +70,7 @@ def read_headers(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
         if fields and content[:1] in b" \t":
             value = fields[-1][1]
             if len(value) < LONGEST_VALUE:
-                value += b" " + content.lstrip()
+                value += b" " + content.lstrip()[:LONGEST_VALUE]
         elif field is not None:
             name = field[1].decode("ascii").lower()
             fields.append((name, bytearray(content[field.end() : field.end() + LONGEST_VALUE])))
@@ -127,7 +127,8 @@ def decode_words(raw: bytes | str, hint: str | None = None) -> str:
         return text
     pieces: list[str] = []
     run, charset, place = bytearray(), None, 0
-    for found in WORD.finditer(text):
+    # No further than the last end of a word, or each beginning of one would be looked at up to the end of the text.
+    for found in WORD.finditer(text, 0, text.rfind("?=") + 2):
         content, named = decode_word(found[2], found[3]), known_charset(found[1])
         if content is None or named is None:
             continue

@@ -11,6 +11,7 @@ from domain.mail.mime import Part
 from domain.mail.people import plain_address
 
 MOST_RECIPIENTS: Final = 100
+MOST_GROUPS: Final = 1_000
 LONGEST_REPORT: Final = 256 * 1024
 
 STATUS: Final = re.compile(r"\b([245])\.[0-9]{1,3}\.[0-9]{1,3}\b")
@@ -61,7 +62,8 @@ def read_report(part: Part, raw: bytes) -> Report:
     ids: list[str] = []
     for each in leaves(part):
         if each.content_type in DELIVERY:
-            found = read_deliveries(each.content(raw)[:LONGEST_REPORT])
+            groups = islice(read_groups(each.content(raw)[:LONGEST_REPORT]), MOST_GROUPS)
+            found = filter(None, map(read_delivery, groups))
             deliveries.extend(islice(found, MOST_RECIPIENTS - len(deliveries)))
         elif each.content_type in RETURNED:
             content = each.content(raw)[:LONGEST_REPORT]
@@ -73,14 +75,12 @@ def read_report(part: Part, raw: bytes) -> Report:
     return Report(tuple(deliveries), tuple(dict.fromkeys(ids))[:MOST_RECIPIENTS])
 
 
-def read_deliveries(content: bytes) -> Iterator[Delivery]:
-    """The groups of fields after the first, one a recipient."""
+def read_groups(content: bytes) -> Iterator[Headers]:
+    """The groups of fields: one of the mail, and one a recipient."""
     place = 0
     while place < len(content):
         headers, after = read_headers(content, place, len(content))
-        delivery = read_delivery(headers)
-        if delivery is not None:
-            yield delivery
+        yield headers
         # Of a line that is no header nothing was read: it is passed over as a whole, or a long one is read again and again.
         skipped = LINE.match(content, place) if after == place else None
         place = skipped.end() if skipped else after
