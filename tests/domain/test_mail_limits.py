@@ -5,7 +5,9 @@ import time
 
 import pytest
 
+from domain.mail.authentication import Verdict, verdict
 from domain.mail.charsets import CHARSETS, known_charset
+from domain.mail.html import LONGEST
 from domain.mail.message import InboundMail, read_mail
 
 SIZE = 64 * 1024
@@ -78,3 +80,31 @@ def test_every_charset_is_one_of_text() -> None:
 )  # fmt: skip
 def test_charsets_are_known_by_the_names_that_programs_use(name: str, codec: str | None) -> None:
     assert known_charset(name) == codec
+
+
+@pytest.mark.parametrize("name", ["\u0301\u0323", "=?utf-8?Q?", "=?utf-8?Q?a?= ", "a/", ". ", "語"])
+def test_hundreds_of_long_names_are_read(name: str) -> None:
+    part = b'--b\r\nContent-Disposition: attachment; filename="' + (name * 8_000).encode()[:8_000] + b'"\r\n\r\nx\r\n'
+    read = read_soon(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 300 + b"--b--")
+    assert len(read.attachments) == 300
+    assert all(0 < len(each.named.encode()) <= 255 for each in read.attachments)
+
+
+def test_encoded_words_before_one_that_never_ends_are_read() -> None:
+    assert read_mail(b"Subject: =?utf-8?Q?a?= =?utf-8?Q?b?= =?utf-8?Q?c\r\n\r\n").subject == "ab =?utf-8?Q?c"
+
+
+def test_results_of_one_long_word_are_none() -> None:
+    read = read_soon(b"Authentication-Results: mx.example; dkim=pass " + b"a" * SIZE + b"\r\n\r\n")
+    begun = time.perf_counter()
+    assert verdict(read.authentication, "mx.example", "x.example") is Verdict.UNKNOWN
+    assert time.perf_counter() - begun < 2.0
+
+
+def test_so_much_is_read_of_all_pages_together_as_of_one() -> None:
+    pages = (b"<p>first" + b" " * (LONGEST - 20), b"<p>second", b"<p>third")
+    parts = b"".join(b"--b\r\nContent-Type: text/html\r\n\r\n" + page + b"\r\n" for page in pages)
+    read = read_soon(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts + b"--b--")
+    assert read.text == "first\n\nsecond"
+    assert len(read.texts) == 3
+    assert "third" in (read.html or "")
