@@ -1,5 +1,6 @@
 """Mail that came in, over HTTP: handed over by other systems, looked at, and what the desk decides about what was parked."""
 
+import asyncio
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from db.engine import tenant_transaction
 from db.mailboxes import default_mailbox, mailboxes_of
 from domain.mail.addresses import split_address
 from domain.mail.headers import Headers, read_headers
+from domain.mail.pages import shallow
 from domain.mail.people import people
 from domain.mail.plans import Reason
 from domain.process import Conflict, Invalid, KeyReused, NotFound
@@ -126,7 +128,7 @@ async def get_mail(mail_id: MailId, lead: Lead, session: Session) -> Response:
         cc=[each.address for each in mail.cc],
         text=mail.text,
         quoted=mail.quoted,
-        html=harmless(mail.html) if mail.html else None,
+        html=await asyncio.to_thread(harmless, mail.html) if mail.html else None,
         machine=mail.machine,
         files=[FileOfMail(name=each.named, content_type=each.content_type) for each in mail.attachments],
     )
@@ -215,8 +217,9 @@ def addressed(headers: Headers) -> list[str]:
 
 
 def harmless(html: str) -> str:
-    """HTML without anything that runs, calls home, or pretends to be ours."""
-    return nh3.clean(html, tags=TAGS, url_schemes={"http", "https", "mailto"}, link_rel="noopener noreferrer nofollow")
+    """HTML without anything that runs, calls home, or pretends to be ours; a page that is long or nested without end is cut before."""
+    page = shallow(html, TAGS)
+    return nh3.clean(page, tags=TAGS, url_schemes={"http", "https", "mailto"}, link_rel="noopener noreferrer nofollow")
 
 
 def wrong(code: str, detail: str) -> dict[str, str]:

@@ -49,8 +49,5 @@ def digest(headers: Headers, raw: bytes, body: int) -> str:
     for name in IDENTIFYING:
         for value in headers.every(name):
             found.update(b"%s:%s\n" % (name.encode(), b" ".join(value.split())))
-    end = len(raw)
-    while end > body and raw[end - 1] in b"\r\n":
-        end -= 1
-    found.update(memoryview(raw)[body:end])
+    found.update(raw[body:].rstrip(b"\r\n"))
     return found.hexdigest()

@@ -8,7 +8,7 @@ from typing import Final
 from domain.mail.headers import plain
 
 RESULT: Final = re.compile(r"\s*(dmarc|dkim|spf)\s*=\s*([a-z]+)(.*)", re.DOTALL)
-PROPERTY: Final = re.compile(r"([a-z]+\.[a-z0-9_-]+)\s*=\s*([^\s;]+)")
+PROPERTY: Final = re.compile(r"(?<![a-z])([a-z]+\.[a-z0-9_-]+)\s*=\s*([^\s;]+)")
 
 
 class Verdict(StrEnum):

@@ -1,12 +1,13 @@
 """The headers of a mail as people mean them, whatever their sender's program made of them: nothing here ever fails."""
 
+import hashlib
 import re
 from binascii import Error, a2b_base64, a2b_qp
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from email.utils import collapse_rfc2231_value
 from typing import Final
+
+from domain.mail.charsets import known_charset
 
 MOST_HEADER_LINES: Final = 2_000
 MOST_HEADER_BYTES: Final = 256 * 1024
@@ -16,30 +17,13 @@ LONGEST_VALUE: Final = 64 * 1024
 LONGEST_TEXT: Final = 8 * 1024
 """What is decoded of one header, and of one phrase or parameter."""
 
+LONGEST_ID: Final = 900
+"""Bytes of a message id; Postgres refuses to index a few thousand."""
+
 FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*")
 LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r|\Z)")
 WORD: Final = re.compile(r"=\?([^\s?*=]{1,40})(?:\*[^\s?]{0,40})?\?([bBqQ])\?(.*?)\?=", re.DOTALL)
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-WIDER: Final[Mapping[str, str]] = {
-    "iso-8859-1": "cp1252",
-    "iso8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
-    "shift_jis": "cp932",
-    "iso-8859-8-i": "iso-8859-8",
-    "cp-850": "cp850",
-}
-"""What senders call one charset and mean by it: a larger one that agrees with it."""
-
-NOT_CHARSETS: Final = frozenset(
-    {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape", "raw-unicode-escape"}
-)
-"""Names that the standard library would take for a charset, and that cost much or are none."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +50,7 @@ class Headers:
 
     def word(self, name: str) -> str:
         """The first word of a field in lower case, without its parameters and comments."""
-        found = re.match(r"[^\s;(]*", plain(self.raw(name)[:LONGEST_TEXT]).strip())
+        found = re.match(r"[^\s;(]*", one_line(plain(self.raw(name)[:LONGEST_TEXT])))
         return found[0].lower() if found else ""
 
 
@@ -86,7 +70,7 @@ def read_headers(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
         if fields and content[:1] in b" \t":
             value = fields[-1][1]
             if len(value) < LONGEST_VALUE:
-                value += b" " + content.lstrip()
+                value += b" " + content.lstrip()[:LONGEST_VALUE]
         elif field is not None:
             name = field[1].decode("ascii").lower()
             fields.append((name, bytearray(content[field.end() : field.end() + LONGEST_VALUE])))
@@ -104,38 +88,22 @@ def plain(raw: bytes, hint: str | None = None) -> str:
         if charset:
             try:
                 return raw.decode(known_charset(charset) or "ascii")
-            except (UnicodeError, LookupError):
+            except UnicodeError:
                 continue
     return raw.decode("cp1252", "replace")
-
-
-def known_charset(name: str) -> str | None:
-    """The codec for a charset, if it is one that text can be in."""
-    wanted = name.strip().strip("'\"").lower()
-    wanted = WIDER.get(wanted, wanted)
-    if wanted in NOT_CHARSETS or not wanted.isascii() or "\0" in wanted:
-        return None
-    try:
-        b"    ".decode(wanted, "replace")
-    except (LookupError, ValueError):
-        return None
-    return wanted
 
 
 def decode_text(raw: bytes, charset: str | None) -> str:
     """A body as text. A charset that is unknown, or plainly not the one used, is replaced by a guess."""
     name = known_charset(charset) if charset else None
-    if name in (None, "us-ascii", "ascii"):
+    if name in (None, "ascii"):
         return scrub(plain(raw))
     for each in (name, "utf-8"):
         try:
             return scrub(raw.decode(str(each)))
-        except (UnicodeError, ValueError):
+        except UnicodeError:
             continue
-    try:
-        text = scrub(raw.decode(str(name), "replace"))
-    except (UnicodeError, ValueError):
-        return scrub(plain(raw))
+    text = scrub(raw.decode(str(name), "replace"))
     # A text of which no foreign letter could be read is in another charset; one with a few bad ones is only damaged.
     readable = any(not each.isascii() and each != "\ufffd" for each in text)
     return text if readable else scrub(plain(raw))
@@ -159,7 +127,8 @@ def decode_words(raw: bytes | str, hint: str | None = None) -> str:
         return text
     pieces: list[str] = []
     run, charset, place = bytearray(), None, 0
-    for found in WORD.finditer(text):
+    # No further than the last end of a word, or each beginning of one would be looked at up to the end of the text.
+    for found in WORD.finditer(text, 0, text.rfind("?=") + 2):
         content, named = decode_word(found[2], found[3]), known_charset(found[1])
         if content is None or named is None:
             continue
@@ -202,23 +171,20 @@ BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 NOT_BASE64: Final = bytes(each for each in range(256) if each not in BASE64)
 
 
-def parameters(raw: bytes) -> tuple[str, dict[str, str]]:
-    """A structured header such as Content-Type: its value in lower case, and its parameters (RFC 2231 too)."""
-    text = plain(raw[:LONGEST_TEXT])
-    head = Message()
-    head["x"] = one_line(text)
-    try:
-        (value, _), *given = head.get_params([("", "")], "x") or [("", "")]
-        found = {name.lower(): one_line(collapse_rfc2231_value(each)) for name, each in given}
-    except (ValueError, LookupError, IndexError, TypeError, AttributeError):
-        value, found = text.partition(";")[0], {}
-    return value.strip().lower(), found
-
-
 def identifiers(values: list[bytes]) -> Iterator[str]:
     """The message ids in headers such as References, in their order and without their brackets."""
     for value in values:
         text = plain(value)
         bracketed = re.findall(r"<([^<>\s]{1,998})>", text)
         # Some programs forget the brackets, or fold in the middle of an id.
-        yield from map(scrub, bracketed or [each for each in text.split() if "@" in each and len(each) <= 998])
+        found = bracketed or [each for each in text.split() if "@" in each and len(each) <= 998]
+        yield from map(fitting, filter(None, map(scrub, found)))
+
+
+def fitting(message_id: str) -> str:
+    """A message id as an index holds it: of a longer one the beginning, and the hash of the whole, so that it is one id everywhere."""
+    whole = message_id.encode()
+    if len(whole) <= LONGEST_ID:
+        return message_id
+    beginning = whole[: LONGEST_ID - 64].decode(errors="ignore")
+    return beginning + hashlib.sha256(whole).hexdigest()

@@ -5,7 +5,7 @@ The standard library's parser takes quadratic time over what senders of bad inte
 
 import re
 from collections.abc import Iterator
-from html import unescape
+from html import unescape as unescape_all
 from typing import Final
 
 LONGEST: Final = 1024 * 1024
@@ -18,8 +18,9 @@ HISTORY: Final = "\ue000"
 """A line of this alone stands where a mail program has marked the conversation so far."""
 
 NAME: Final = re.compile(r"(/?)([a-zA-Z][a-zA-Z0-9]*)")
-ATTRIBUTE: Final = re.compile(r"""([a-zA-Z-]{1,40})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+ATTRIBUTE: Final = re.compile(r"""(?<![a-zA-Z-])([a-zA-Z-]{1,40})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 SPACE: Final = re.compile(r"[ \t\r\n\f\v]+")
+NUMBER: Final = re.compile("&#0*([0-9]{1,8})[0-9]*")
 
 UNSEEN: Final = frozenset({"script", "style", "title", "template", "head"})
 LINES: Final = re.compile(
@@ -171,6 +172,11 @@ def tokens(html: str) -> Iterator[tuple[str, bool, str, str]]:
         else:
             place = found + 1
     yield html[begin:], False, "", ""
+
+
+def unescape(text: str) -> str:
+    """`text` with its references replaced. A number too long for any character is cut: Python refuses to read thousands of digits."""
+    return unescape_all(NUMBER.sub(r"&#\1", text) if "&#" in text else text)
 
 
 def attributes(rest: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A mail as the desk reads it. Any bytes are one: what cannot be read is left out, and what was sent is kept beside."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,7 +9,7 @@ from typing import Final
 
 from domain.mail.forwards import forwarded_from
 from domain.mail.headers import Headers, identifiers
-from domain.mail.html import html_text
+from domain.mail.html import LONGEST, html_text
 from domain.mail.machines import automatic, machine
 from domain.mail.mime import Part, read_parts
 from domain.mail.people import Person, people
@@ -80,7 +80,7 @@ def read_mail(raw: bytes, sender: str | None = None) -> InboundMail:
     subject = headers.line("subject", hint)[:LONGEST_SUBJECT].strip()
     content = Content()
     sort_out(root, content)
-    said = "\n\n".join(filter(None, (text_of(part, raw) for part in content.shown)))
+    said = "\n\n".join(filter(None, texts_of(content.shown, raw)))
     text, quoted = fold(said, subject)
     first = senders[0] if senders else None
     return_path = sender if sender is not None else envelope_sender(headers)
@@ -188,11 +188,20 @@ def walk(part: Part) -> Iterator[Part]:
         yield from walk(each)
 
 
-def text_of(part: Part, raw: bytes) -> str:
-    """The text of one part, as its reader sees it."""
-    said = part.said(raw, MOST_TEXT_BYTES)
-    if part.content_type == "text/html":
-        return html_text(said)
+def texts_of(parts: Iterable[Part], raw: bytes) -> Iterator[str]:
+    """The text of each part, as its reader sees it; of all pages together so much is read as of one."""
+    room = LONGEST
+    for part in parts:
+        said = part.said(raw, MOST_TEXT_BYTES)
+        if part.content_type == "text/html":
+            yield html_text(said[:room])
+            room = max(0, room - len(said))
+        else:
+            yield text_of(part, said)
+
+
+def text_of(part: Part, said: str) -> str:
+    """What a plain part says, without what is only for sending."""
     said = printable(said.replace("\r\n", "\n").replace("\r", "\n"))
     if part.parameters.get("format", "").lower() == "flowed":
         said = unflowed(said, deletes=part.parameters.get("delsp", "").lower() == "yes")

@@ -13,10 +13,10 @@ from domain.mail.headers import (
     decode_text,
     decode_words,
     one_line,
-    parameters,
     read_headers,
     unbase64,
 )
+from domain.mail.parameters import parameters
 
 DEEPEST: Final = 20
 """Parts within parts; what lies deeper is one file."""

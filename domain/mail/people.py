@@ -84,6 +84,8 @@ def shown_name(text: str) -> str:
 
 def plain_address(text: str) -> str | None:
     """An address as it is compared; None when it is none."""
+    if "@" not in text and "=?" not in text:
+        return None
     text = one_line(decode_words(text.strip()[:LONGEST_TEXT]))
     if text.lower().startswith("mailto:"):
         text = text[7:]

@@ -3,17 +3,19 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from domain.mail.headers import Headers, identifiers, one_line, plain, read_headers
+from domain.mail.headers import LINE, Headers, identifiers, one_line, plain, read_headers
 from domain.mail.mime import Part
 from domain.mail.people import plain_address
 
 MOST_RECIPIENTS: Final = 100
+MOST_GROUPS: Final = 1_000
 LONGEST_REPORT: Final = 256 * 1024
 
-STATUS: Final = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
-REPLY: Final = re.compile(r"\b([45])\d\d\b")
+STATUS: Final = re.compile(r"\b([245])\.[0-9]{1,3}\.[0-9]{1,3}\b")
+REPLY: Final = re.compile(r"\b([45])[0-9]{2}\b")
 NAMED: Final = re.compile(rb"^[ \t>]*message-id:[ \t]*(<[^<>\s]{1,998}>)", re.IGNORECASE | re.MULTILINE)
 
 RETURNED: Final = frozenset(
@@ -65,28 +67,28 @@ def read_report(part: Part, raw: bytes) -> Report:
     ids: list[str] = []
     for each in leaves(part):
         if each.content_type in DELIVERY:
-            deliveries.extend(read_deliveries(each.content(raw)[:LONGEST_REPORT]))
+            groups = islice(read_groups(each.content(raw)[:LONGEST_REPORT]), MOST_GROUPS)
+            found = filter(None, map(read_delivery, groups))
+            deliveries.extend(islice(found, MOST_RECIPIENTS - len(deliveries)))
         elif each.content_type in RETURNED:
             content = each.content(raw)[:LONGEST_REPORT]
             headers, _ = read_headers(content, 0, len(content))
             ids.extend(identifiers([headers.raw("message-id")]))
     if not ids:
         # Old servers write what they return below a text of their own.
-        ids = [
-            plain(found)[1:-1] for found in NAMED.findall(raw, part.start, min(part.end, part.start + LONGEST_REPORT))
-        ]
-    return Report(tuple(deliveries[:MOST_RECIPIENTS]), tuple(dict.fromkeys(ids))[:MOST_RECIPIENTS])
+        ids = list(identifiers(NAMED.findall(raw, part.start, min(part.end, part.start + LONGEST_REPORT))))
+    return Report(tuple(deliveries), tuple(dict.fromkeys(ids))[:MOST_RECIPIENTS])
 
 
-def read_deliveries(content: bytes) -> Iterator[Delivery]:
-    """The groups of fields after the first, one a recipient."""
+def read_groups(content: bytes) -> Iterator[Headers]:
+    """The groups of fields: one of the mail, and one a recipient."""
     place = 0
     while place < len(content):
         headers, after = read_headers(content, place, len(content))
-        delivery = read_delivery(headers)
-        if delivery is not None:
-            yield delivery
-        place = max(after, place + 1)
+        yield headers
+        # Of a line that is no header nothing was read: it is passed over as a whole, or a long one is read again and again.
+        skipped = LINE.match(content, place) if after == place else None
+        place = skipped.end() if skipped else after
 
 
 def read_delivery(headers: Headers) -> Delivery | None:

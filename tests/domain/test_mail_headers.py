@@ -1,7 +1,10 @@
 """Headers as people mean them: names, addresses, ids and subjects of every program there is."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from domain.mail.arrival import arrival
 from domain.mail.authentication import Verdict, verdict
 from domain.mail.message import read_mail
 from domain.mail.people import people
@@ -73,6 +76,34 @@ def test_the_newest_reference_comes_first() -> None:
     raw = b"References: <1@x>\r\n <2@x> <3@x>\r\nIn-Reply-To: <2@x>\r\nMessage-ID:\r\n <4@x>\r\n\r\n"
     read = read_mail(raw)
     assert (read.answers, read.message_id) == (("2@x", "3@x", "1@x"), "4@x")
+
+
+def test_an_id_that_no_index_holds_is_cut_and_remains_one_id() -> None:
+    long, other = "語" * 990 + "@x", "語" * 989 + "@xx"
+    first = read_mail(f"Message-ID: <{long}>\r\n\r\n".encode())
+    answer = read_mail(f"References: <{other}> <{long}>\r\nIn-Reply-To: {long}\r\n\r\n".encode())
+    assert first.message_id is not None
+    assert first.message_id.startswith("語語")
+    assert len(first.message_id.encode()) <= 900
+    assert answer.in_reply_to == (first.message_id,)
+    assert answer.references[1] == first.message_id != answer.references[0]
+    assert arrival(f"Message-ID: <{long}>\r\n\r\n".encode(), datetime.now(UTC)).message_id == first.message_id
+    assert read_mail(f"Message-ID: <{'a' * 890}@x>\r\n\r\n".encode()).message_id == f"{'a' * 890}@x"
+
+
+def test_an_id_of_nothing_is_none() -> None:
+    assert read_mail(b"Message-ID: <\0>\r\n\r\n").message_id is None
+
+
+def test_words_hold_nothing_that_postgres_refuses() -> None:
+    read = read_mail(
+        b"From: mailer-daemon@mx.example\r\nAuto-Submitted: auto-\0generated\r\nX-Summit: ac\0me\r\n"
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
+        b"Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; a@x.example\r\nAction: fai\0led\r\n--b--"
+    )
+    assert read.bounce is not None
+    found = (read.machine, read.origin, *(each.action for each in read.bounce.deliveries))
+    assert found == ("Auto-Submitted: auto-", "ac", "fai")
 
 
 def authenticated(*results: bytes, domain: str = "corp.example") -> Verdict:
