@@ -87,15 +87,14 @@ FUNCTIONS = {
             returning m.id, m.tenant_id;
     end
     $$""",
-    # A process that is alive keeps what it has leased; how many of these mails it still has.
-    "renew_mails(lease uuid, ids uuid[], seconds double precision)": """
-    returns bigint
+    # A process that is alive keeps what it has leased; which of these mails it still has.
+    "renew_mails(ids uuid[], leases uuid[], seconds double precision)": """
+    returns table (id uuid, lease_id uuid)
     language sql as $$
-        with kept as (
-            update inbound_mails m set leased_until = clock_timestamp() + make_interval(secs => seconds)
-            where m.id = any (ids) and m.lease_id = lease and m.state = 'RECEIVED' returning 1
-        )
-        select count(*) from kept
+        update inbound_mails m set leased_until = clock_timestamp() + make_interval(secs => seconds)
+        from unnest(ids, leases) w(id, lease_id)
+        where m.id = w.id and m.lease_id = w.lease_id and m.state = 'RECEIVED'
+        returning m.id, m.lease_id
     $$""",
 }
 

@@ -99,11 +99,13 @@ async def test_none_is_leased_beside_another_of_its_author_even_if_that_came_lat
 
 
 async def test_only_who_has_leased_a_mail_keeps_it(rows: Rows, box: Box, theirs: Box) -> None:
-    lease = uuid.uuid4()
-    kept, foreign, over = box.mail(), theirs.mail(), box.mail(state="DONE")
-    for each in (kept, over):
-        rows.connection.execute("update inbound_mails set lease_id = %s where id = %s", (lease, each))
-    assert rows.seen("select renew_mails(%s, %s, 30)", lease, [kept, foreign, over]) == [(1,)]
+    lease, another = uuid.uuid4(), uuid.uuid4()
+    kept, foreign, over, again = box.mail(), theirs.mail(), box.mail(state="DONE"), box.mail()
+    for each, by in ((kept, lease), (over, lease), (again, another)):
+        rows.connection.execute("update inbound_mails set lease_id = %s where id = %s", (by, each))
+    wanted = [kept, foreign, over, again, again]
+    renewed = rows.seen("select * from renew_mails(%s, %s, 30)", wanted, [lease] * 4 + [another])
+    assert set(renewed) == {(kept, lease), (again, another)}
     query = "select count(*) from inbound_mails where leased_until > now()"
-    assert rows.one(query) == 1
+    assert rows.one(query) == 2
     assert rows.seen("select id from inbound_mails where id = %s", kept, tenant=rows.others) == []
