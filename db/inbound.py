@@ -52,6 +52,7 @@ class Leased:
     id: UUID
     tenant_id: UUID
     lease_id: UUID
+    size: int
 
 
 async def file_mail(connection: AsyncConnection, values: Mapping[str, Any]) -> UUID | None:
@@ -68,7 +69,7 @@ async def same_mail(connection: AsyncConnection, mailbox_id: UUID, key: str) -> 
 async def lease(connection: AsyncConnection, lease_id: UUID, most: int, seconds: float) -> list[Leased]:
     """Take mails of any tenant, the oldest first. Their leases end by themselves after `seconds`; `lease_id` was never used before."""
     rows = await connection.execute(LEASE, {"lease": lease_id, "most": most, "seconds": seconds})
-    return [Leased(row.id, row.tenant_id, lease_id) for row in rows]
+    return [Leased(row.id, row.tenant_id, lease_id, row.size) for row in rows]
 
 
 async def renew(connection: AsyncConnection, mails: Sequence[Leased], seconds: float) -> set[tuple[UUID, UUID]]:

@@ -1,7 +1,7 @@
 """Makes tickets and comments of mails: leased, several at once, those of one author one after another, none lost and none twice."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -28,13 +28,13 @@ AT_ONCE: Final = 8
 """Mails in work in one process."""
 
 LARGE: Final = 1024 * 1024
-"""Of mails from this size on only one is in work: reading them takes memory."""
+"""Of mails from this size on only one is loaded: they take memory."""
 
 LEASE_SECONDS: Final = 10.0
 """So long do the mails of a killed process wait for another one."""
 
 MOST_SECONDS: Final = 60.0
-"""So long may one attempt take."""
+"""So long may one attempt take, from when it is the mail's turn."""
 
 MOST_FAULTS: Final = 5
 MOST_ATTEMPTS: Final = 10
@@ -131,7 +131,7 @@ class Intake:
         """One attempt at one mail; whatever happens, the mail is settled or put back."""
         about = {"mail_id": str(mail.id), "tenant_id": str(mail.tenant_id)}
         try:
-            async with asyncio.timeout(MOST_SECONDS):
+            async with self.one_large if mail.size >= LARGE else nullcontext(), asyncio.timeout(MOST_SECONDS):
                 await self.take_in(mail)
         except LeaseLost:
             log.warning("mail_lost", **about)
@@ -157,11 +157,8 @@ class Intake:
             raise LeaseLost
         if row["attempts"] > MOST_ATTEMPTS:
             await self._settle(row, Park(reason=Reason.FAILED, detail=BROKEN))
-        elif row["size"] < LARGE:
-            await self._take_in(row)
         else:
-            async with self.one_large:
-                await self._take_in(row)
+            await self._take_in(row)
 
     async def _take_in(self, row: Any) -> None:
         letter = Letter(row, await read(row["raw"], row["envelope_sender"]))

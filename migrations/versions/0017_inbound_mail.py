@@ -66,7 +66,7 @@ FUNCTIONS = {
     # another is being taken in: what somebody wrote first comes first. Leases are given out one after another, so that each
     # sees the ones before.
     "lease_mails(lease uuid, most integer, seconds double precision)": """
-    returns table (id uuid, tenant_id uuid)
+    returns table (id uuid, tenant_id uuid, size integer)
     language plpgsql as $$
     #variable_conflict use_column
     begin
@@ -84,7 +84,7 @@ FUNCTIONS = {
                     where e.state = 'RECEIVED' and e.tenant_id = o.tenant_id and e.author = o.author and e.id <> o.id
                       and ((e.received_at, e.id) < (o.received_at, o.id) or e.leased_until >= clock_timestamp()))
                 order by o.received_at, o.id limit most for update skip locked)
-            returning m.id, m.tenant_id;
+            returning m.id, m.tenant_id, m.size;
     end
     $$""",
     # A process that is alive keeps what it has leased; which of these mails it still has.

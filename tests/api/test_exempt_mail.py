@@ -17,7 +17,7 @@ values (%(id)s, %(tenant)s, %(mailbox)s, %(id)s::text, '', 'a@b.example', %(auth
     %(leased)s, %(lease)s, %(due)s)
 """
 
-LEASE = "select id, tenant_id from lease_mails(%s, %s, 30)"
+LEASE = "select id, tenant_id, size from lease_mails(%s, %s, 30)"
 
 
 class Box:
@@ -65,7 +65,7 @@ async def test_a_mailbox_is_found_by_its_address_only_while_it_is_active(rows: R
 async def test_mails_are_leased_whosever_they_are_the_oldest_first_and_once(rows: Rows, box: Box, theirs: Box) -> None:
     first, second = box.mail(), theirs.mail(at=LONG_AGO + timedelta(hours=1))
     third = box.mail(at=LONG_AGO + timedelta(hours=2))
-    assert set(rows.seen(LEASE, uuid.uuid4(), 2)) == {(first, rows.mine), (second, rows.others)}
+    assert set(rows.seen(LEASE, uuid.uuid4(), 2)) == {(first, rows.mine, 1), (second, rows.others, 1)}
     assert leased(rows) == [third]
     assert leased(rows) == []
     assert rows.one("select attempts from inbound_mails where id = %s", first) == 1

@@ -58,7 +58,7 @@ async def held(post: PostOffice, sender: str, mail: EmailMessage | None = None) 
         await post.send(mail or letter(sender=sender), settle=False)
     [row] = await mine(post, sender)
     own = make_intake(post.front.app.state.services, CollectorRegistry())
-    return own, Leased(row["id"], row["tenant_id"], row["lease_id"])
+    return own, Leased(row["id"], row["tenant_id"], row["lease_id"], row["size"])
 
 
 async def leased_by_another(post: PostOffice, mail: Leased) -> None:
@@ -288,6 +288,30 @@ async def test_work_on_a_mail_ends_when_its_lease_cannot_be_renewed(
     monkeypatch.undo()
     await freed(post, sender)
     await post.settled([mail.id])
+
+
+async def test_a_large_mail_that_waits_for_another_is_neither_loaded_nor_blamed(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, loaded = fresh(), []
+    own, mail = await held(post, sender, letter(sender=sender, files={"picture.bin": bytes(900_000)}))
+    assert mail.size >= intake.LARGE
+    load = inbound.leased
+
+    async def noted(*arguments: Any) -> Any:
+        loaded.append(1)
+        return await load(*arguments)
+
+    monkeypatch.setattr(inbound, "leased", noted)
+    monkeypatch.setattr(intake, "MOST_SECONDS", 0.2)
+    async with own.one_large:
+        working = own.begin(mail)
+        await asyncio.sleep(0.6)
+        assert (working.done(), loaded) == (False, [])
+        monkeypatch.setattr(intake, "MOST_SECONDS", 30)
+    await working
+    [row] = await mine(post, sender)
+    assert (row["state"], loaded) == ("DONE", [1])
 
 
 async def test_several_processes_share_the_work_and_open_each_ticket_once(post: PostOffice) -> None:
