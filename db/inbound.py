@@ -31,7 +31,8 @@ I: Final = inbound_mails.c  # noqa: E741
 HIDDEN: Final = ("tenant_id", "raw", "plan", "dedupe_key", "content_hash", "lease_id", "leased_until", "not_before")
 SHOWN: Final = [column for column in inbound_mails.c if column.name not in HIDDEN]
 
-FILE: Final = insert(inbound_mails).on_conflict_do_nothing(index_elements=["mailbox_id", "dedupe_key"]).returning(I.id)
+# Of a repeat the id is there too, not only the key from which it derives: any index may say so first.
+FILE: Final = insert(inbound_mails).on_conflict_do_nothing().returning(I.id)
 SAME: Final = select(I.id, I.content_hash).where(I.mailbox_id == bindparam("mailbox"), I.dedupe_key == bindparam("key"))
 LEASE: Final = text("select * from lease_mails(:lease, :most, :seconds)").bindparams(bindparam("lease", type_=Uuid))
 RENEW: Final = text("select * from renew_mails(:ids, :leases, :seconds)").bindparams(
