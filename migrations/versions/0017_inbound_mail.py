@@ -50,9 +50,12 @@ alter table mail_threads drop constraint fk_mail_threads_tenant_id_ticket_id;
 create unique index uq_inbound_mails_mailbox_dedupe on inbound_mails (mailbox_id, dedupe_key);
 create index ix_inbound_mails_waiting on inbound_mails (received_at, id) where state = 'RECEIVED';
 create index ix_inbound_mails_author on inbound_mails (tenant_id, author, received_at, id) where state = 'RECEIVED';
+create index ix_inbound_mails_leased on inbound_mails (tenant_id, author) where state = 'RECEIVED' and lease_id is not null;
 create index ix_inbound_mails_message on inbound_mails (tenant_id, message_id) where message_id is not null;
 create index ix_inbound_mails_listed on inbound_mails (tenant_id, received_at desc, id desc);
 create index ix_inbound_mails_state on inbound_mails (tenant_id, state, received_at desc, id desc);
+create index ix_inbound_mails_reason on inbound_mails (tenant_id, reason, received_at desc, id desc) where reason is not null;
+create index ix_inbound_mails_ticket on inbound_mails (tenant_id, ticket_id, received_at desc, id desc) where ticket_id is not null;
 """
 
 FUNCTIONS = {
@@ -64,7 +67,8 @@ FUNCTIONS = {
     $$""",
     # The mails of any tenant that have waited longest and that nobody has. Of one author only the oldest, and none while
     # another is being taken in: what somebody wrote first comes first. Leases are given out one after another, so that each
-    # sees the ones before.
+    # sees the ones before. However many mails wait, so many are looked at: the authors of the 500 oldest, and when those are
+    # few, because somebody writes very much, a thousand of the others too.
     "lease_mails(lease uuid, most integer, seconds double precision)": """
     returns table (id uuid, tenant_id uuid, size integer)
     language plpgsql as $$
@@ -72,17 +76,44 @@ FUNCTIONS = {
     begin
         perform pg_advisory_xact_lock(1398099282);
         return query
+            with recursive oldest as materialized (
+                select w.tenant_id, w.author from inbound_mails w where w.state = 'RECEIVED'
+                order by w.received_at, w.id limit 500
+            ), near as materialized (
+                select distinct o.tenant_id, o.author from oldest o
+            ), walk as (
+                (select w.tenant_id, w.author from inbound_mails w
+                 where w.state = 'RECEIVED' and (select count(*) from oldest) = 500 and (select count(*) from near) < 100
+                 order by w.tenant_id, w.author limit 1)
+                union all
+                select n.tenant_id, n.author from walk l cross join lateral (
+                    select w.tenant_id, w.author from inbound_mails w
+                    where w.state = 'RECEIVED' and (w.tenant_id, w.author) > (l.tenant_id, l.author)
+                    order by w.tenant_id, w.author limit 1
+                ) n
+            ), authors as (
+                select n.tenant_id, n.author from near n
+                union
+                select f.tenant_id, f.author from (select w.tenant_id, w.author from walk w limit 1000) f
+            ), firsts as materialized (
+                select f.id from authors a cross join lateral (
+                    select w.id from inbound_mails w
+                    where w.state = 'RECEIVED' and w.tenant_id = a.tenant_id and w.author = a.author
+                    order by w.received_at, w.id limit 1
+                ) f
+                where not exists (
+                    select from inbound_mails e
+                    where e.state = 'RECEIVED' and e.lease_id is not null and e.tenant_id = a.tenant_id and e.author = a.author
+                      and e.leased_until >= clock_timestamp())
+            )
             update inbound_mails m
             set lease_id = lease, attempts = m.attempts + 1,
                 leased_until = clock_timestamp() + make_interval(secs => seconds)
             where m.id in (
                 select o.id from inbound_mails o
-                where o.state = 'RECEIVED' and o.not_before <= clock_timestamp()
+                where o.id = any (array(select f.id from firsts f))
+                  and o.state = 'RECEIVED' and o.not_before <= clock_timestamp()
                   and (o.leased_until is null or o.leased_until < clock_timestamp())
-                  and not exists (
-                    select from inbound_mails e
-                    where e.state = 'RECEIVED' and e.tenant_id = o.tenant_id and e.author = o.author and e.id <> o.id
-                      and ((e.received_at, e.id) < (o.received_at, o.id) or e.leased_until >= clock_timestamp()))
                 order by o.received_at, o.id limit most for update skip locked)
             returning m.id, m.tenant_id, m.size;
     end

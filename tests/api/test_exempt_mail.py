@@ -90,6 +90,13 @@ async def test_of_one_author_the_oldest_goes_first_and_alone(rows: Rows, box: Bo
     assert leased(rows) == [second]
 
 
+async def test_who_writes_very_much_keeps_nobody_waiting(rows: Rows, box: Box, theirs: Box) -> None:
+    flood = [box.mail("ada@x.example", at=LONG_AGO - timedelta(hours=1) + timedelta(seconds=n)) for n in range(600)]
+    others = [box.mail(), theirs.mail(), theirs.mail("ada@x.example")]
+    assert leased(rows) == sorted([flood[0], *others], key=str)
+    assert leased(rows) == []
+
+
 async def test_none_is_leased_beside_another_of_its_author_even_if_that_came_later(rows: Rows, box: Box) -> None:
     earlier = box.mail("ada@x.example")
     later = box.mail("ada@x.example", leased=LONG_AGO + timedelta(days=20_000), lease=uuid.uuid4())
