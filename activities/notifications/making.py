@@ -18,7 +18,7 @@ from activities.notifications.noting import Noting
 from activities.notifications.phrasing import Wordings
 from activities.notifications.settling import Settling
 from activities.notifications.webhooks import DeliveryLedger, WebhookLane
-from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, STATE, Pool, deliver, row
+from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, PRUNE_MAILS, PRUNE_THREADS, STATE, Pool, deliver, row
 from domain.process import Channel
 from notify.http import Slack, StandardWebhook
 from notify.maildir import Maildir
@@ -32,6 +32,15 @@ PRUNED_AT_ONCE: Final = 5_000
 PRUNE_SECONDS: Final = 300.0
 DELIVERY_DAYS: Final = 30
 """How long the log of webhooks is kept."""
+
+MAILS_AT_ONCE: Final = 500
+"""Few, because each may be large."""
+
+DISCARDED_DAYS: Final = 30
+"""How long a mail that somebody has put aside is kept."""
+
+THREAD_DAYS: Final = 7
+"""After so long a mail's ticket will not come to be any more."""
 
 
 def mail_carrier(settings: Settings) -> Smtp | Maildir:
@@ -80,7 +89,7 @@ def make_dispatcher(
     return Dispatcher(
         (outbox, webhooks),
         Bell(settings.postgres.conninfo(APP_ROLE)),
-        Upkeep(pool, measures, settings.event_days, mail),
+        Upkeep(pool, measures, settings.event_days, settings.mail_keep_days, mail),
         crowded,
     )
 
@@ -92,6 +101,7 @@ class Upkeep:
     pool: Pool
     measures: Measures
     event_days: int
+    mail_days: int
     mail: Smtp | Maildir
     pruned_at: float = float("-inf")
 
@@ -112,7 +122,17 @@ class Upkeep:
         await self.mail.close()
 
     async def prune(self, now: datetime) -> None:
-        """Drop the oldest events and the oldest lines of the webhooks' log, a good many at a time."""
-        for statement, days in ((PRUNE_EVENTS, self.event_days), (PRUNE_DELIVERIES, DELIVERY_DAYS)):
+        """Drop what is too old of events, the webhooks' log and mail that came, a good many at a time."""
+
+        def ago(days: int) -> datetime:
+            return now - timedelta(days=days)
+
+        mails = {"discarded": ago(DISCARDED_DAYS), "done": ago(self.mail_days) if self.mail_days else None}
+        for statement, values in (
+            (PRUNE_EVENTS, {"before": ago(self.event_days), "most": PRUNED_AT_ONCE}),
+            (PRUNE_DELIVERIES, {"before": ago(DELIVERY_DAYS), "most": PRUNED_AT_ONCE}),
+            (PRUNE_MAILS, mails | {"most": MAILS_AT_ONCE}),
+            (PRUNE_THREADS, {"before": ago(THREAD_DAYS)}),
+        ):
             async with self.pool.connection() as connection:
-                await row(connection, statement, before=now - timedelta(days=days), most=PRUNED_AT_ONCE)
+                await row(connection, statement, **values)

@@ -22,7 +22,7 @@ create table inbound_mails (
     author text not null,
     subject text not null,
     size integer not null,
-    raw bytea not null,
+    raw bytea,
     state text default 'RECEIVED' not null,
     reason text,
     detail text,
@@ -40,6 +40,7 @@ create table inbound_mails (
     constraint pk_inbound_mails primary key (id),
     constraint fk_inbound_mails_tenant_id_mailbox_id foreign key(tenant_id, mailbox_id) references mailboxes (tenant_id, id),
     constraint ck_inbound_mails_state check (state in ('RECEIVED','DONE','PARKED','DISCARDED')),
+    constraint ck_inbound_mails_raw check (raw is not null or state = 'DONE'),
     constraint ck_inbound_mails_reason check ((reason is not null) = (state in ('PARKED','DISCARDED'))),
     constraint fk_inbound_mails_tenant_id foreign key(tenant_id) references tenants (id)
 );
@@ -47,6 +48,7 @@ create table inbound_mails (
 alter table inbound_mails alter column raw set storage external;
 -- A mail is noted before its ticket is opened, or what the ticket sends at once would not answer it.
 alter table mail_threads drop constraint fk_mail_threads_tenant_id_ticket_id;
+create index ix_mail_threads_at on mail_threads (at);
 create unique index uq_inbound_mails_mailbox_dedupe on inbound_mails (mailbox_id, dedupe_key);
 create index ix_inbound_mails_waiting on inbound_mails (received_at, id) where state = 'RECEIVED';
 create index ix_inbound_mails_author on inbound_mails (tenant_id, author, received_at, id) where state = 'RECEIVED';
@@ -56,6 +58,7 @@ create index ix_inbound_mails_listed on inbound_mails (tenant_id, received_at de
 create index ix_inbound_mails_state on inbound_mails (tenant_id, state, received_at desc, id desc);
 create index ix_inbound_mails_reason on inbound_mails (tenant_id, reason, received_at desc, id desc) where reason is not null;
 create index ix_inbound_mails_ticket on inbound_mails (tenant_id, ticket_id, received_at desc, id desc) where ticket_id is not null;
+create index ix_inbound_mails_kept on inbound_mails (state, updated_at) where state in ('DONE','DISCARDED') and raw is not null;
 """
 
 FUNCTIONS = {
@@ -127,6 +130,35 @@ FUNCTIONS = {
         where m.id = w.id and m.lease_id = w.lease_id and m.state = 'RECEIVED'
         returning m.id, m.lease_id
     $$""",
+    # Of what was discarded before one instant nothing stays; of what was done before the other only what became of it.
+    "prune_mails(discarded timestamptz, done timestamptz, most integer)": """
+    returns integer
+    language sql volatile as $$
+        with unwanted as (
+            select m.id from inbound_mails m where m.state = 'DISCARDED' and m.raw is not null and m.updated_at < discarded
+            order by m.updated_at limit most for update skip locked
+        ), gone as (
+            delete from inbound_mails m using unwanted u where m.id = u.id returning 1
+        ), read as (
+            select m.id from inbound_mails m where m.state = 'DONE' and m.raw is not null and m.updated_at < done
+            order by m.updated_at limit most for update skip locked
+        ), blanked as (
+            update inbound_mails m set raw = null from read r where m.id = r.id returning 1
+        )
+        select ((select count(*) from gone) + (select count(*) from blanked))::integer
+    $$""",
+    # What was noted for a ticket that never came to be, in the week before; whatever is older was looked at before.
+    "prune_mail_threads(before timestamptz)": """
+    returns integer
+    language sql volatile as $$
+        with gone as (
+            delete from mail_threads m
+            where m.at < before and m.at >= before - interval '7 days'
+              and not exists (select from support_tickets t where t.id = m.ticket_id)
+            returning 1
+        )
+        select count(*)::integer from gone
+    $$""",
 }
 
 
@@ -146,6 +178,7 @@ def downgrade() -> None:
         op.execute(f"drop function {signature}")
     op.execute("""
 drop table inbound_mails;
+drop index ix_mail_threads_at;
 delete from mail_threads m where not exists (select from support_tickets t where t.id = m.ticket_id);
 alter table mail_threads add constraint fk_mail_threads_tenant_id_ticket_id
     foreign key(tenant_id, ticket_id) references support_tickets (tenant_id, id) on delete cascade

@@ -17,6 +17,7 @@ values (%(id)s, %(tenant)s, %(mailbox)s, %(id)s::text, '', 'a@b.example', %(auth
     %(leased)s, %(lease)s, %(due)s)
 """
 
+THREAD = "insert into mail_threads (tenant_id, ticket_id, message_id, address, at) values (%s, %s, 'm@x.example', 'a@x.example', %s)"
 LEASE = "select id, tenant_id, size from lease_mails(%s, %s, 30)"
 
 
@@ -116,3 +117,29 @@ async def test_only_who_has_leased_a_mail_keeps_it(rows: Rows, box: Box, theirs:
     query = "select count(*) from inbound_mails where leased_until > now()"
     assert rows.one(query) == 2
     assert rows.seen("select id from inbound_mails where id = %s", kept, tenant=rows.others) == []
+
+
+async def test_old_mail_that_is_settled_is_pruned_whosever_it_is(rows: Rows, box: Box, theirs: Box) -> None:
+    unwanted, done = box.mail(state="DISCARDED", reason="BOUNCE"), theirs.mail(state="DONE")
+    parked, waiting = box.mail(state="PARKED", reason="BOUNCE"), box.mail()
+    rows.connection.execute("update inbound_mails set updated_at = %s", (LONG_AGO,))
+    young, lately = theirs.mail(state="DISCARDED", reason="BOUNCE"), box.mail(state="DONE")
+    before, query = LONG_AGO + timedelta(days=1), "select prune_mails(%s, %s, 9)"
+    assert rows.seen(query, LONG_AGO, None) == [(0,)]
+    assert rows.seen(query, before, before) == [(2,)]
+    assert rows.seen(query, before, before) == [(0,)]
+    left = dict(
+        rows.connection.execute("select id, raw from inbound_mails where mailbox_id = any(%s)", ([box.id, theirs.id],))
+    )
+    assert {each for each, raw in left.items() if raw is None} == {done}
+    assert unwanted not in left
+    assert left.keys() == {done, parked, waiting, young, lately}
+
+
+async def test_what_was_noted_for_a_ticket_that_never_came_to_be_is_pruned(rows: Rows) -> None:
+    opened, never, soon = rows.ticket(tenant=rows.others), uuid.uuid4(), uuid.uuid4()
+    for ticket, days in ((opened, 0), (never, 0), (soon, 2)):
+        rows.connection.execute(THREAD, (rows.others, ticket, LONG_AGO + timedelta(days=days)))
+    assert rows.seen("select prune_mail_threads(%s)", LONG_AGO + timedelta(days=1)) == [(1,)]
+    left = rows.connection.execute("select ticket_id from mail_threads where tenant_id = %s", (rows.others,)).fetchall()
+    assert {row[0] for row in left} == {opened, soon}
