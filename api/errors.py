@@ -157,8 +157,25 @@ async def on_database(request: Request, error: Exception) -> Response:
 def is_away(error: Exception) -> bool:
     """Whether the database, not our SQL, is at fault. Deadlocks and cancelled statements may be repeated too."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError)
-    return isinstance(error, PoolTimeout | psycopg.OperationalError | psycopg.InterfaceError | OSError)
+        return error.connection_invalidated or is_away_itself(error.orig)
+    return isinstance(error, PoolTimeout | OSError) or is_away_itself(error)
+
+
+def is_away_itself(error: BaseException | None) -> bool:
+    """The same for an error of the driver. What is too large or too complex for the server stays so."""
+    away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return away and not exceeds(error)
+
+
+def is_unwritable(error: Exception) -> bool:
+    """Whether these values can never be written, however often it is tried."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.DataError | UnicodeEncodeError) or exceeds(cause)
+
+
+def exceeds(error: BaseException | None) -> bool:
+    """Whether it says that a limit of the server's own is exceeded (class 54)."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("54")
 
 
 async def on_bug(request: Request, error: Exception) -> Response:

@@ -118,12 +118,13 @@ async def list_mail(
 
 @router.get("/{mail_id}", response_model=MailContentView, responses=refusals(NotFound))
 async def get_mail(mail_id: MailId, lead: Lead, session: Session) -> Response:
-    """One mail with what it says."""
+    """One mail with what it says, as long as that is kept."""
     row = existing(await inbound.find_mail(session, mail_id))
     found = existing(await inbound.find_raw(session, mail_id))
-    mail = await read(found["raw"], found["envelope_sender"])
+    mail = await read(found["raw"] or b"", found["envelope_sender"])
     view = MailContentView(
         **shown(row).model_dump(),
+        blank=found["raw"] is None,
         to=[each.address for each in mail.to],
         cc=[each.address for each in mail.cc],
         text=mail.text,
@@ -137,8 +138,10 @@ async def get_mail(mail_id: MailId, lead: Lead, session: Session) -> Response:
 
 @router.get("/{mail_id}/raw", response_class=Response, responses=FILE | refusals(NotFound))
 async def get_raw_mail(mail_id: MailId, lead: Lead, session: Session) -> Response:
-    """A mail as it came."""
+    """A mail as it came; not found once it is kept no longer."""
     found = existing(await inbound.find_raw(session, mail_id))
+    if found["raw"] is None:
+        raise NotFound("The mail as it came is kept no longer.")
     headers = {
         "Content-Disposition": f'attachment; filename="{mail_id}.eml"',
         "Cache-Control": "private, no-store",

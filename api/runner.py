@@ -35,7 +35,7 @@ BROKEN: Final = "Something went wrong here; the job's id leads us to the cause."
 
 
 class LeaseLost(Exception):
-    """Another process has the job by now."""
+    """Somebody else has it by now."""
 
 
 class JobCounts:

@@ -1,6 +1,7 @@
 """Mail that came in: filed, leased, settled, and looked at. The caller owns the transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -30,11 +31,12 @@ I: Final = inbound_mails.c  # noqa: E741
 HIDDEN: Final = ("tenant_id", "raw", "plan", "dedupe_key", "content_hash", "lease_id", "leased_until", "not_before")
 SHOWN: Final = [column for column in inbound_mails.c if column.name not in HIDDEN]
 
-FILE: Final = insert(inbound_mails).on_conflict_do_nothing(index_elements=["mailbox_id", "dedupe_key"]).returning(I.id)
+# Of a repeat the id is there too, not only the key from which it derives: any index may say so first.
+FILE: Final = insert(inbound_mails).on_conflict_do_nothing().returning(I.id)
 SAME: Final = select(I.id, I.content_hash).where(I.mailbox_id == bindparam("mailbox"), I.dedupe_key == bindparam("key"))
 LEASE: Final = text("select * from lease_mails(:lease, :most, :seconds)").bindparams(bindparam("lease", type_=Uuid))
-RENEW: Final = text("select renew_mails(:lease, :ids, :seconds)").bindparams(
-    bindparam("lease", type_=Uuid), bindparam("ids", type_=ARRAY(Uuid))
+RENEW: Final = text("select * from renew_mails(:ids, :leases, :seconds)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)), bindparam("leases", type_=ARRAY(Uuid))
 )
 MINE: Final = (I.id == bindparam("mail"), I.lease_id == bindparam("lease"), I.state == "RECEIVED")
 LEASED: Final = select(inbound_mails).where(*MINE)
@@ -42,6 +44,16 @@ MAIL: Final = select(*SHOWN).where(I.id == bindparam("mail"))
 RAW: Final = select(I.raw, I.envelope_sender).where(I.id == bindparam("mail"))
 FREE: Final = {"lease_id": null(), "leased_until": null()}
 MOVED: Final = {"version": I.version + 1, "updated_at": func.clock_timestamp()}
+
+
+@dataclass(frozen=True)
+class Leased:
+    """A mail that is ours for a while; one that is leased again, by whomever, has another lease."""
+
+    id: UUID
+    tenant_id: UUID
+    lease_id: UUID
+    size: int
 
 
 async def file_mail(connection: AsyncConnection, values: Mapping[str, Any]) -> UUID | None:
@@ -55,20 +67,21 @@ async def same_mail(connection: AsyncConnection, mailbox_id: UUID, key: str) -> 
     return (await connection.execute(SAME, {"mailbox": mailbox_id, "key": key})).mappings().one()
 
 
-async def lease(connection: AsyncConnection, lease_id: UUID, most: int, seconds: float) -> Sequence[tuple[UUID, UUID]]:
-    """Take mails of any tenant, the oldest first: mail and tenant. Their leases end by themselves after `seconds`."""
+async def lease(connection: AsyncConnection, lease_id: UUID, most: int, seconds: float) -> list[Leased]:
+    """Take mails of any tenant, the oldest first. Their leases end by themselves after `seconds`; `lease_id` was never used before."""
     rows = await connection.execute(LEASE, {"lease": lease_id, "most": most, "seconds": seconds})
-    return [(row.id, row.tenant_id) for row in rows]
+    return [Leased(row.id, row.tenant_id, lease_id, row.size) for row in rows]
 
 
-async def renew(connection: AsyncConnection, lease_id: UUID, ids: Sequence[UUID], seconds: float) -> None:
-    """Keep what was leased for `seconds` more."""
-    await connection.execute(RENEW, {"lease": lease_id, "ids": list(ids), "seconds": seconds})
+async def renew(connection: AsyncConnection, mails: Sequence[Leased], seconds: float) -> set[tuple[UUID, UUID]]:
+    """Keep what was leased for `seconds` more: mail and lease of those that are ours still."""
+    values = {"ids": [each.id for each in mails], "leases": [each.lease_id for each in mails], "seconds": seconds}
+    return {(row.id, row.lease_id) for row in await connection.execute(RENEW, values)}
 
 
-async def leased(connection: AsyncConnection, mail_id: UUID, lease_id: UUID) -> Row | None:
+async def leased(connection: AsyncConnection, mail: Leased) -> Row | None:
     """A mail that is ours, whole; None when it is not any more."""
-    return (await connection.execute(LEASED, {"mail": mail_id, "lease": lease_id})).mappings().first()
+    return (await connection.execute(LEASED, {"mail": mail.id, "lease": mail.lease_id})).mappings().first()
 
 
 async def settle(connection: AsyncConnection, mail_id: UUID, lease_id: UUID, **values: Any) -> bool:
@@ -83,14 +96,12 @@ async def note_plan(connection: AsyncConnection, mail_id: UUID, lease_id: UUID, 
     return (await connection.execute(statement, {"mail": mail_id, "lease": lease_id})).rowcount > 0
 
 
-async def put_back(
-    connection: AsyncConnection, mail_id: UUID, lease_id: UUID, seconds: float, *, blameless: bool
-) -> None:
+async def put_back(connection: AsyncConnection, mail: Leased, seconds: float, *, blameless: bool) -> None:
     """Leave a mail to whoever comes after `seconds`; `blameless` when it was not the mail that hindered us."""
     later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     values: dict[str, Any] = {"not_before": later, **({"attempts": 0} if blameless else {})}
     await connection.execute(
-        update(inbound_mails).where(*MINE).values(**values, **FREE), {"mail": mail_id, "lease": lease_id}
+        update(inbound_mails).where(*MINE).values(**values, **FREE), {"mail": mail.id, "lease": mail.lease_id}
     )
 
 

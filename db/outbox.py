@@ -23,6 +23,8 @@ LEASE: Final = Statement(text("select * from lease_notifications(:wanted, :busy,
 
 STATE: Final = Statement(text("select * from outbox_state()"))
 PRUNE_EVENTS: Final = Statement(text("select prune_events(:before, :most) as gone"))
+PRUNE_MAILS: Final = Statement(text("select prune_mails(:discarded, :done, :most) as gone"))
+PRUNE_THREADS: Final = Statement(text("select prune_mail_threads(:before) as gone"))
 PRUNE_DELIVERIES: Final = Statement(text("select prune_deliveries(:before, :most) as gone"))
 PRUNE_JOBS: Final = Statement(text("select prune_jobs(:before, :most) as gone"))
 
@@ -73,6 +75,13 @@ LATER: Final = Statement(
     text("""
 update notifications set not_before = :at, leased_until = null, last_error = :error
 where id = :id and delivered_at is null and dead_at is null
+""")
+)
+RENEW: Final = Statement(
+    text("""
+update notifications set leased_until = clock_timestamp() + make_interval(secs => :seconds)
+where id = :id and leased_until >= clock_timestamp() and delivered_at is null and dead_at is null
+returning id
 """)
 )
 HELD: Final = Statement(
@@ -168,6 +177,12 @@ async def fan_out(connection: Connection, parent: UUID, copies: Sequence[dict[st
 async def hand_on(pool: Pool, tenant_id: UUID, parent: UUID, copies: Sequence[dict[str, Any]]) -> None:
     """Write these copies and settle the row itself."""
     await once(pool, tenant_id, HAND_ON, {"parent": parent, "copies": to_json(copies).decode()})
+
+
+async def renew(pool: Pool, tenant_id: UUID, row_id: UUID, seconds: int) -> bool:
+    """Keep a row for so many seconds more; False when its lease has ended and others may have it."""
+    async with as_tenant(pool, tenant_id) as connection:
+        return await row(connection, RENEW, id=row_id, seconds=seconds) is not None
 
 
 async def fail(pool: Pool, tenant_id: UUID, row_id: UUID, error: str, again_at: datetime | None) -> None:

@@ -38,7 +38,7 @@ class Caller:
         seconds: float = 10.0,
         most_bytes: int = 64 * 1024,
     ) -> Answer:
-        """The answer, whatever its status. Raises Forbidden, OSError, TimeoutError or httpx.HTTPError."""
+        """The answer, whatever its status. Raises Forbidden, OSError, TimeoutError, httpx.HTTPError or httpx.InvalidURL."""
         parts = self.targets.check(url)
         async with asyncio.timeout(seconds):
             address = await self.targets.resolve(parts)

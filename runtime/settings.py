@@ -99,6 +99,8 @@ class Settings(BaseSettings):
     mail_max_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAIL_MAX_BYTES", ge=64 * 1024)
     mail_authserv: str | None = Field(default=None, validation_alias="SUMMIT_MAIL_TRUSTED_AUTHSERV")
     """Whose Authentication-Results are believed: the name under which the mail server in front of us writes them."""
+    mail_keep_days: int = Field(default=365, validation_alias="SUMMIT_MAIL_KEEP_DAYS", ge=0)
+    """How long a mail that became a ticket or a comment is kept as it came; for ever when 0."""
     mail_interval_seconds: float = Field(default=1.0, validation_alias="SUMMIT_MAIL_INTERVAL", gt=0)
     files_dir: str = Field(default=".summit/files", validation_alias="SUMMIT_FILES_DIR", min_length=1)
     max_file_bytes: int = Field(default=25 * 1024 * 1024, validation_alias="SUMMIT_MAX_FILE_BYTES", ge=1024)

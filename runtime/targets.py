@@ -69,7 +69,10 @@ class Targets:
             found = [literal]
         else:
             loop = asyncio.get_running_loop()
-            rows = await loop.getaddrinfo(host, parts.port or PORTS[parts.scheme], type=socket.SOCK_STREAM)
+            try:
+                rows = await loop.getaddrinfo(host, parts.port or PORTS[parts.scheme], type=socket.SOCK_STREAM)
+            except UnicodeError:  # a label that is empty or too long
+                raise Forbidden("is not a URL") from None
             found = [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in rows]
         for address in found:
             if self.reachable(address):

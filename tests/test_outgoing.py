@@ -232,3 +232,9 @@ async def test_a_certificate_must_be_that_of_the_name_though_the_address_is_call
         assert answer.status == 200
         with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
             await caller.call("GET", f"https://other.example:{made.port}/")
+
+
+@pytest.mark.parametrize("host", ["a..example", "a" * 64 + ".example"])
+async def test_a_name_that_can_be_no_name_is_refused(host: str) -> None:
+    with pytest.raises(Forbidden, match="is not a URL"):
+        await LOOPBACK.resolve(urlsplit(f"http://{host}/"))

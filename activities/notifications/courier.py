@@ -12,7 +12,7 @@ from activities.notifications.fanout import expand, represented
 from activities.notifications.flood import gathered
 from activities.notifications.mailing import Mailing
 from activities.notifications.noting import Noting
-from activities.notifications.settling import Held, Settled, Settling
+from activities.notifications.settling import LEASE_SECONDS, Held, Settled, Settling
 from db.outbox import GATHERED, HELD, Pool, as_tenant, fail, lease, once, rows
 from domain.notifications.attempts import WINDOW
 from domain.notifications.headlines import headline, title
@@ -22,9 +22,6 @@ from domain.process import Channel
 from notify.channel import Channel as Carrier
 from notify.channel import Post, Undeliverable, Undelivered
 from notify.http import escaped
-
-LEASE_SECONDS: Final = 60
-"""Longer than any attempt lasts; so long a message waits whose worker was killed."""
 
 Item = Mapping[str, Any]
 

@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 
 from activities.notifications.facts import About, Sites, survey_links
 from activities.notifications.phrasing import Wordings, values_of
-from db.outbox import Pool, once
+from activities.notifications.settling import LEASE_SECONDS, Settled
+from db.outbox import Pool, once, renew
 from db.suppressions import REFUSED
 from domain.mail.addresses import bounce_address, reply_address, staff_address
 from domain.mail.threads import references, root, topic
@@ -42,7 +43,7 @@ class Mailing:
     mail_from: str
 
     async def send(self, item: Item, to: str, about: About, facts: Mapping[str, Any]) -> int | None:
-        """Write and send. Raises Undelivered, and Undeliverable for an address that gets no mail."""
+        """Write and send. Raises Undelivered, Undeliverable for an address that gets no mail, and Settled when others have the row."""
         found = item["facts"]
         if found["suppressed"] is not None:
             raise Undeliverable(f"suppressed: {found['suppressed']}")
@@ -58,7 +59,9 @@ class Mailing:
         except TooLargeForServer:
             if not files:
                 raise
-            # What was written gets through without its files; the mail says where they are.
+            # What was written gets through without its files; the mail says where they are. It may take as long as the one before.
+            if not await renew(self.pool, item["tenant_id"], item["id"], LEASE_SECONDS):
+                raise Settled from None
             return await self._send(item, to, about, facts, (), [*inside, *beside])
 
     async def _send(

@@ -18,7 +18,7 @@ from activities.notifications.noting import Noting
 from activities.notifications.phrasing import Wordings
 from activities.notifications.settling import Settling
 from activities.notifications.webhooks import DeliveryLedger, WebhookLane
-from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, PRUNE_JOBS, STATE, Pool, deliver, row
+from db.outbox import PRUNE_DELIVERIES, PRUNE_EVENTS, PRUNE_JOBS, PRUNE_MAILS, PRUNE_THREADS, STATE, Pool, deliver, row
 from domain.process import Channel
 from notify.http import Slack, StandardWebhook
 from notify.maildir import Maildir
@@ -34,6 +34,15 @@ DELIVERY_DAYS: Final = 30
 """How long the log of webhooks is kept."""
 JOB_DAYS: Final = 30
 """How long it can be asked what a job has done."""
+
+MAILS_AT_ONCE: Final = 500
+"""Few, because each may be large."""
+
+DISCARDED_DAYS: Final = 30
+"""How long a mail that somebody has put aside is kept."""
+
+THREAD_DAYS: Final = 7
+"""After so long a mail's ticket will not come to be any more."""
 
 
 def mail_carrier(settings: Settings) -> Smtp | Maildir:
@@ -82,7 +91,7 @@ def make_dispatcher(
     return Dispatcher(
         (outbox, webhooks),
         Bell(settings.postgres.conninfo(APP_ROLE)),
-        Upkeep(pool, measures, settings.event_days, mail),
+        Upkeep(pool, measures, settings.event_days, settings.mail_keep_days, mail),
         crowded,
     )
 
@@ -94,6 +103,7 @@ class Upkeep:
     pool: Pool
     measures: Measures
     event_days: int
+    mail_days: int
     mail: Smtp | Maildir
     pruned_at: float = float("-inf")
 
@@ -114,8 +124,18 @@ class Upkeep:
         await self.mail.close()
 
     async def prune(self, now: datetime) -> None:
-        """Drop the oldest events, jobs and lines of the webhooks' log, a good many at a time."""
-        kept = ((PRUNE_EVENTS, self.event_days), (PRUNE_DELIVERIES, DELIVERY_DAYS), (PRUNE_JOBS, JOB_DAYS))
-        for statement, days in kept:
+        """Drop what is too old of events, jobs, the webhooks' log and mail that came, a good many at a time."""
+
+        def ago(days: int) -> datetime:
+            return now - timedelta(days=days)
+
+        mails = {"discarded": ago(DISCARDED_DAYS), "done": ago(self.mail_days) if self.mail_days else None}
+        for statement, values in (
+            (PRUNE_EVENTS, {"before": ago(self.event_days), "most": PRUNED_AT_ONCE}),
+            (PRUNE_DELIVERIES, {"before": ago(DELIVERY_DAYS), "most": PRUNED_AT_ONCE}),
+            (PRUNE_JOBS, {"before": ago(JOB_DAYS), "most": PRUNED_AT_ONCE}),
+            (PRUNE_MAILS, mails | {"most": MAILS_AT_ONCE}),
+            (PRUNE_THREADS, {"before": ago(THREAD_DAYS)}),
+        ):
             async with self.pool.connection() as connection:
-                await row(connection, statement, before=now - timedelta(days=days), most=PRUNED_AT_ONCE)
+                await row(connection, statement, **values)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import psycopg
 import structlog
@@ -17,6 +17,10 @@ from notify.channel import Undeliverable, Undelivered
 log = structlog.get_logger(__name__)
 
 
+LEASE_SECONDS: Final = 60
+"""Of the outbox: longer than any attempt lasts; so long a message waits whose worker was killed."""
+
+
 class Held(Exception):
     """Not now: the row waits until then, and this was no attempt."""
 
@@ -26,7 +30,7 @@ class Held(Exception):
 
 
 class Settled(Exception):
-    """What was to be done is done and noted already: the row was fanned out, or is told of by a digest."""
+    """There is nothing to do or to note any more: the row was fanned out, is told of by a digest, or is somebody else's by now."""
 
 
 class Ledger(Protocol):

@@ -1,7 +1,7 @@
 """Makes tickets and comments of mails: leased, several at once, those of one author one after another, none lost and none twice."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.mail.clerk import Clerk, NotYet
 from api.mail.filing import Filing, Letter, Replanned
 from api.mail.receiving import Receiving, read
-from api.runner import is_transient
+from api.runner import LeaseLost, is_transient
 from db import inbound, suppressions
 from db.engine import tenant_transaction
+from db.inbound import Leased
 from db.mail_threads import note
 from domain.mail.plans import PLAN, AnyPlan, Append, Open, Park, Reason
 from runtime.blobs import StoreFull
@@ -27,13 +28,13 @@ AT_ONCE: Final = 8
 """Mails in work in one process."""
 
 LARGE: Final = 1024 * 1024
-"""Of mails from this size on only one is in work: reading them takes memory."""
+"""Of mails from this size on only one is loaded: they take memory."""
 
 LEASE_SECONDS: Final = 10.0
 """So long do the mails of a killed process wait for another one."""
 
 MOST_SECONDS: Final = 60.0
-"""So long may one attempt take."""
+"""So long may one attempt take, from when it is the mail's turn."""
 
 MOST_FAULTS: Final = 5
 MOST_ATTEMPTS: Final = 10
@@ -66,13 +67,12 @@ class Intake:
     counts: MailCounts
     interval: float
     lease_seconds: float = LEASE_SECONDS
-    lease_id: UUID = field(default_factory=uuid4)
-    busy: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    busy: dict[Leased, asyncio.Task[None]] = field(default_factory=dict)
     one_large: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Take mails in until cancelled, whatever is away meanwhile."""
-        keeper = asyncio.create_task(self._keep())
+        keeper = asyncio.create_task(self.keep())
         try:
             while True:
                 try:
@@ -94,61 +94,71 @@ class Intake:
         room = AT_ONCE - len(self.busy)
         if room:
             async with self.engine.begin() as connection:
-                taken = await inbound.lease(connection, self.lease_id, room, self.lease_seconds)
-            for mail_id, tenant_id in taken:
-                task = asyncio.create_task(self._work(mail_id, tenant_id))
-                self.busy[mail_id] = task
-                task.add_done_callback(lambda _, mail_id=mail_id: self._ended(mail_id))  # type: ignore[misc]
+                taken = await inbound.lease(connection, uuid4(), room, self.lease_seconds)
+            for mail in taken:
+                self.begin(mail)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.interval):
                 await self.receiving.came.wait()
 
-    def _ended(self, mail_id: UUID) -> None:
-        self.busy.pop(mail_id, None)
+    def begin(self, mail: Leased) -> asyncio.Task[None]:
+        """Take a leased mail in beside the others."""
+        task = asyncio.create_task(self._work(mail))
+        self.busy[mail] = task
+        task.add_done_callback(lambda _: self._ended(mail))
+        return task
+
+    def _ended(self, mail: Leased) -> None:
+        self.busy.pop(mail, None)
         # There is room again, and the next mail of the same author may go on.
         self.receiving.came.set()
 
-    async def _keep(self) -> None:
-        """Keep what is leased while it is in work."""
+    async def keep(self) -> None:
+        """Keep what is leased while it is in work, and leave what somebody else has by now."""
         while True:
             await asyncio.sleep(self.lease_seconds / 3)
-            if self.busy:
+            working = list(self.busy.items())
+            if working:
                 with suppress(SQLAlchemyError, OSError):
                     async with self.engine.begin() as connection:
-                        await inbound.renew(connection, self.lease_id, list(self.busy), self.lease_seconds)
+                        mails = [mail for mail, _ in working]
+                        kept = await inbound.renew(connection, mails, self.lease_seconds)
+                    for mail, task in working:
+                        if (mail.id, mail.lease_id) not in kept:
+                            task.cancel()
 
-    async def _work(self, mail_id: UUID, tenant_id: UUID) -> None:
+    async def _work(self, mail: Leased) -> None:
         """One attempt at one mail; whatever happens, the mail is settled or put back."""
+        about = {"mail_id": str(mail.id), "tenant_id": str(mail.tenant_id)}
         try:
-            async with asyncio.timeout(MOST_SECONDS):
-                await self.take_in(mail_id, tenant_id)
+            async with self.one_large if mail.size >= LARGE else nullcontext(), asyncio.timeout(MOST_SECONDS):
+                await self.take_in(mail)
+        except LeaseLost:
+            log.warning("mail_lost", **about)
         except asyncio.CancelledError:
-            await self._put_back(mail_id, tenant_id, 0.0)
+            await self._put_back(mail, 0.0)
             raise
         except NotYet:
-            await self._put_back(mail_id, tenant_id, SOON_SECONDS)
+            await self._put_back(mail, SOON_SECONDS)
         except Exception as error:
             slow = isinstance(error, TimeoutError)  # what is away says so sooner
             if (is_transient(error) and not slow) or isinstance(error, StoreFull):
-                log.warning("mail_hindered", mail_id=str(mail_id), error=type(error).__name__)
-                await self._put_back(mail_id, tenant_id, LATER_SECONDS)
+                log.warning("mail_hindered", error=type(error).__name__, **about)
+                await self._put_back(mail, LATER_SECONDS)
             else:
-                log.exception("mail_broken", mail_id=str(mail_id), tenant_id=str(tenant_id))
-                await self._blame(mail_id, tenant_id)
+                log.exception("mail_broken", **about)
+                await self._blame(mail)
 
-    async def take_in(self, mail_id: UUID, tenant_id: UUID) -> None:
-        """Read, decide, write the decision down, do it, and write that down."""
-        async with tenant_transaction(self.engine, tenant_id) as connection:
-            row = await inbound.leased(connection, mail_id, self.lease_id)
+    async def take_in(self, mail: Leased) -> None:
+        """Read, decide, write the decision down, do it, and write that down. Raises LeaseLost."""
+        async with tenant_transaction(self.engine, mail.tenant_id) as connection:
+            row = await inbound.leased(connection, mail)
         if row is None:
-            return
+            raise LeaseLost
         if row["attempts"] > MOST_ATTEMPTS:
             await self._settle(row, Park(reason=Reason.FAILED, detail=BROKEN))
-        elif row["size"] < LARGE:
-            await self._take_in(row)
         else:
-            async with self.one_large:
-                await self._take_in(row)
+            await self._take_in(row)
 
     async def _take_in(self, row: Any) -> None:
         letter = Letter(row, await read(row["raw"], row["envelope_sender"]))
@@ -177,9 +187,13 @@ class Intake:
         return plan
 
     async def _note(self, connection: Any, letter: Letter, plan: AnyPlan) -> None:
-        """Write the plan down, and the mail as one of the ticket's conversation: what goes out about it then answers it."""
+        """Write the plan down, and the mail as one of the ticket's conversation: what goes out about it then answers it.
+
+        Raises LeaseLost: whoever has the mail now may have planned something else.
+        """
         row, mail = letter.row, letter.mail
-        await inbound.note_plan(connection, row["id"], self.lease_id, plan.model_dump(mode="json"))
+        if not await inbound.note_plan(connection, row["id"], row["lease_id"], plan.model_dump(mode="json")):
+            raise LeaseLost
         if isinstance(plan, Open | Append) and mail.message_id and mail.sender:
             ticket = plan.ticket_id if isinstance(plan, Append) else letter.process_id
             await note(connection, ticket, mail.message_id, mail.sender.address, row["received_at"], mail.subject)
@@ -189,34 +203,37 @@ class Intake:
     ) -> None:
         values = {"ticket_id": ticket_id, "comment_id": comment_id}
         async with tenant_transaction(self.engine, row["tenant_id"]) as connection:
+            outcome = "DONE"
             if park is not None:
-                await self._park(connection, row, park)
-            elif await inbound.settle(connection, row["id"], self.lease_id, state="DONE", **values):
-                self.counts.settled.labels("DONE").inc()
+                outcome = park.reason.value
+                await self._park(connection, row["id"], row["lease_id"], park)
+            elif not await inbound.settle(connection, row["id"], row["lease_id"], state="DONE", **values):
+                raise LeaseLost
+        self.counts.settled.labels(outcome).inc()
 
-    async def _park(self, connection: Any, row: Any, park: Park) -> None:
+    async def _park(self, connection: Any, mail_id: UUID, lease_id: UUID, park: Park) -> None:
         """Leave it for somebody to look at; an address to which nothing gets through is written to no more."""
         if park.suppress is not None:
             await suppressions.add(connection, park.suppress.address, "bounced", park.suppress.status)
         values = {"reason": park.reason, "detail": park.detail[:1000], "ticket_id": park.ticket_id, "plan": None}
-        if await inbound.settle(connection, row["id"], self.lease_id, state="PARKED", **values):
-            self.counts.settled.labels(park.reason.value).inc()
+        if not await inbound.settle(connection, mail_id, lease_id, state="PARKED", **values):
+            raise LeaseLost
 
-    async def _put_back(self, mail_id: UUID, tenant_id: UUID, seconds: float) -> None:
+    async def _put_back(self, mail: Leased, seconds: float) -> None:
         """Leave it to a later attempt, here or elsewhere. Where that cannot be written, its lease ends by itself."""
         with suppress(SQLAlchemyError, OSError):
-            async with tenant_transaction(self.engine, tenant_id) as connection:
-                await inbound.put_back(connection, mail_id, self.lease_id, seconds, blameless=True)
+            async with tenant_transaction(self.engine, mail.tenant_id) as connection:
+                await inbound.put_back(connection, mail, seconds, blameless=True)
 
-    async def _blame(self, mail_id: UUID, tenant_id: UUID) -> None:
+    async def _blame(self, mail: Leased) -> None:
         """Our fault, or the mail's: try again a few times, ever later, and then leave it to somebody."""
-        with suppress(SQLAlchemyError, OSError):
-            async with tenant_transaction(self.engine, tenant_id) as connection:
-                row = await inbound.find_mail(connection, mail_id)
-                if row is None or row["state"] != "RECEIVED":
+        with suppress(SQLAlchemyError, OSError, LeaseLost):
+            async with tenant_transaction(self.engine, mail.tenant_id) as connection:
+                row = await inbound.find_mail(connection, mail.id)
+                if row is None:
                     return
-                if row["attempts"] >= MOST_FAULTS:
-                    await self._park(connection, row, Park(reason=Reason.FAILED, detail=BROKEN))
-                else:
-                    later = 2.0 ** row["attempts"]
-                    await inbound.put_back(connection, mail_id, self.lease_id, later, blameless=False)
+                if row["attempts"] < MOST_FAULTS:
+                    await inbound.put_back(connection, mail, 2.0 ** row["attempts"], blameless=False)
+                    return
+                await self._park(connection, mail.id, mail.lease_id, Park(reason=Reason.FAILED, detail=BROKEN))
+            self.counts.settled.labels(Reason.FAILED.value).inc()

@@ -20,7 +20,7 @@ from domain.mail.people import readable_domain
 from domain.mail.plans import Reason
 
 LARGE: Final = 256 * 1024
-"""From this size on a mail is hashed and read beside the loop."""
+"""From this size on a mail is hashed beside the loop."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Receiving:
 
 
 async def read(raw: bytes, sender: str | None) -> InboundMail:
-    """What a mail says; a large one is read beside the loop."""
-    return await asyncio.to_thread(read_mail, raw, sender) if len(raw) > LARGE else read_mail(raw, sender)
+    """What a mail says. It is read beside the loop: a small one may take long, too."""
+    return await asyncio.to_thread(read_mail, raw, sender)
 
 
 async def filed_as(raw: bytes, at: datetime) -> Arrival:

@@ -65,6 +65,8 @@ async def discovered(caller: Caller, issuer: str) -> str:
     found = content.get("jwks_uri")
     if not isinstance(found, str):
         raise Unreachable(f"{url} does not say where the keys are")
+    if issuer.startswith("https:") and not found.startswith("https:"):
+        raise Unreachable(f"{url} says that the keys are where nothing proves whose they are: {found[:200]!r}")
     return found
 
 
@@ -76,7 +78,7 @@ async def document(caller: Caller, url: str) -> dict[str, Any]:
         )
     except Forbidden as error:
         raise Unreachable(f"{url} {error} (SUMMIT_ALLOW_TARGETS)") from None
-    except (OSError, TimeoutError, httpx.HTTPError) as error:
+    except (OSError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unreachable(f"{url}: {type(error).__name__}") from None
     if answer.status != 200:
         raise Unreachable(f"{url} answers {answer.status}")

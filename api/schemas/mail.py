@@ -117,6 +117,7 @@ class FileOfMail(View):
 class MailContentView(InboundView):
     """A mail with what it says. Its HTML holds nothing that runs or calls home."""
 
+    blank: bool = Field(description="What it said is kept no longer; what became of it is.")
     to: list[str]
     cc: list[str]
     text: str

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from db.tables.metadata import INSTANT, METADATA, tenant_column
 
 WAITING = "state = 'RECEIVED'"
+NEWEST = (text("received_at desc"), text("id desc"))
 
 inbound_mails = Table(
     "inbound_mails",
@@ -35,7 +36,7 @@ inbound_mails = Table(
     ),
     Column("subject", Text, nullable=False),
     Column("size", Integer, nullable=False),
-    Column("raw", LargeBinary, nullable=False),
+    Column("raw", LargeBinary, comment="Nothing once the mail is done and has been kept for long enough."),
     Column("state", Text, nullable=False, server_default=text("'RECEIVED'")),
     Column("reason", Text),
     Column("detail", Text),
@@ -52,11 +53,23 @@ inbound_mails = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     ForeignKeyConstraint(["tenant_id", "mailbox_id"], ["mailboxes.tenant_id", "mailboxes.id"]),
     CheckConstraint("state in ('RECEIVED','DONE','PARKED','DISCARDED')", name="state"),
+    CheckConstraint("raw is not null or state = 'DONE'", name="raw"),
     CheckConstraint("(reason is not null) = (state in ('PARKED','DISCARDED'))", name="reason"),
     Index("uq_inbound_mails_mailbox_dedupe", "mailbox_id", "dedupe_key", unique=True),
     Index("ix_inbound_mails_waiting", "received_at", "id", postgresql_where=text(WAITING)),
     Index("ix_inbound_mails_author", "tenant_id", "author", "received_at", "id", postgresql_where=text(WAITING)),
+    Index(
+        "ix_inbound_mails_leased", "tenant_id", "author", postgresql_where=text(f"{WAITING} and lease_id is not null")
+    ),
     Index("ix_inbound_mails_message", "tenant_id", "message_id", postgresql_where=text("message_id is not null")),
-    Index("ix_inbound_mails_listed", "tenant_id", text("received_at desc"), text("id desc")),
-    Index("ix_inbound_mails_state", "tenant_id", "state", text("received_at desc"), text("id desc")),
+    Index("ix_inbound_mails_listed", "tenant_id", *NEWEST),
+    Index("ix_inbound_mails_state", "tenant_id", "state", *NEWEST),
+    Index("ix_inbound_mails_reason", "tenant_id", "reason", *NEWEST, postgresql_where=text("reason is not null")),
+    Index(
+        "ix_inbound_mails_kept",
+        "state",
+        "updated_at",
+        postgresql_where=text("state in ('DONE','DISCARDED') and raw is not null"),
+    ),
+    Index("ix_inbound_mails_ticket", "tenant_id", "ticket_id", *NEWEST, postgresql_where=text("ticket_id is not null")),
 )

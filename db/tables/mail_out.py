@@ -25,6 +25,7 @@ mail_threads = Table(
     Column("subject", Text),
     Column("at", INSTANT, nullable=False),
     UniqueConstraint("ticket_id", "message_id"),
+    Index("ix_mail_threads_at", "at"),
     CheckConstraint("address = lower(address)", name="lower"),
     comment="The mails that came to a ticket, so that ours answer them.",
 )

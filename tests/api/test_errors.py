@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 import httpx
 import psycopg
 import pytest
+from sqlalchemy.exc import DBAPIError
 from uvicorn import Config, Server
 
+from api.errors import is_away, is_unwritable
 from api.wire import Wire
 from cli.demo import DemoSeed
 from runtime.embedded.ports import free_port
@@ -30,6 +32,23 @@ async def test_every_bad_field_is_named_at_once_and_none_is_repeated(api: Front)
     assert places(document) == {"/email", "/name", "/role", "/kapacity", "/skills/1", "/a~1b~0c"}
     assert "KING" not in response.text
     assert "no-address" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("error", "away", "unwritable"),
+    [
+        (psycopg.errors.DiskFull("full"), True, False),
+        (psycopg.errors.DeadlockDetected("again"), True, False),
+        (psycopg.errors.ProgramLimitExceeded("index row size 3000 exceeds"), False, True),
+        (psycopg.DataError("cannot contain NUL"), False, True),
+        (psycopg.errors.UniqueViolation("twice"), False, False),
+    ],
+)
+async def test_what_the_database_can_never_take_is_not_taken_for_its_being_away(
+    error: psycopg.Error, away: bool, unwritable: bool
+) -> None:
+    for each in (error, DBAPIError("insert", {}, error)):
+        assert (is_away(each), is_unwritable(each)) == (away, unwritable)
 
 
 PLAIN = {

@@ -17,7 +17,8 @@ values (%(id)s, %(tenant)s, %(mailbox)s, %(id)s::text, '', 'a@b.example', %(auth
     %(leased)s, %(lease)s, %(due)s)
 """
 
-LEASE = "select id, tenant_id from lease_mails(%s, %s, 30)"
+THREAD = "insert into mail_threads (tenant_id, ticket_id, message_id, address, at) values (%s, %s, 'm@x.example', 'a@x.example', %s)"
+LEASE = "select id, tenant_id, size from lease_mails(%s, %s, 30)"
 
 
 class Box:
@@ -65,7 +66,7 @@ async def test_a_mailbox_is_found_by_its_address_only_while_it_is_active(rows: R
 async def test_mails_are_leased_whosever_they_are_the_oldest_first_and_once(rows: Rows, box: Box, theirs: Box) -> None:
     first, second = box.mail(), theirs.mail(at=LONG_AGO + timedelta(hours=1))
     third = box.mail(at=LONG_AGO + timedelta(hours=2))
-    assert set(rows.seen(LEASE, uuid.uuid4(), 2)) == {(first, rows.mine), (second, rows.others)}
+    assert set(rows.seen(LEASE, uuid.uuid4(), 2)) == {(first, rows.mine, 1), (second, rows.others, 1)}
     assert leased(rows) == [third]
     assert leased(rows) == []
     assert rows.one("select attempts from inbound_mails where id = %s", first) == 1
@@ -90,6 +91,13 @@ async def test_of_one_author_the_oldest_goes_first_and_alone(rows: Rows, box: Bo
     assert leased(rows) == [second]
 
 
+async def test_who_writes_very_much_keeps_nobody_waiting(rows: Rows, box: Box, theirs: Box) -> None:
+    flood = [box.mail("ada@x.example", at=LONG_AGO - timedelta(hours=1) + timedelta(seconds=n)) for n in range(600)]
+    others = [box.mail(), theirs.mail(), theirs.mail("ada@x.example")]
+    assert leased(rows) == sorted([flood[0], *others], key=str)
+    assert leased(rows) == []
+
+
 async def test_none_is_leased_beside_another_of_its_author_even_if_that_came_later(rows: Rows, box: Box) -> None:
     earlier = box.mail("ada@x.example")
     later = box.mail("ada@x.example", leased=LONG_AGO + timedelta(days=20_000), lease=uuid.uuid4())
@@ -99,11 +107,39 @@ async def test_none_is_leased_beside_another_of_its_author_even_if_that_came_lat
 
 
 async def test_only_who_has_leased_a_mail_keeps_it(rows: Rows, box: Box, theirs: Box) -> None:
-    lease = uuid.uuid4()
-    kept, foreign, over = box.mail(), theirs.mail(), box.mail(state="DONE")
-    for each in (kept, over):
-        rows.connection.execute("update inbound_mails set lease_id = %s where id = %s", (lease, each))
-    assert rows.seen("select renew_mails(%s, %s, 30)", lease, [kept, foreign, over]) == [(1,)]
+    lease, another = uuid.uuid4(), uuid.uuid4()
+    kept, foreign, over, again = box.mail(), theirs.mail(), box.mail(state="DONE"), box.mail()
+    for each, by in ((kept, lease), (over, lease), (again, another)):
+        rows.connection.execute("update inbound_mails set lease_id = %s where id = %s", (by, each))
+    wanted = [kept, foreign, over, again, again]
+    renewed = rows.seen("select * from renew_mails(%s, %s, 30)", wanted, [lease] * 4 + [another])
+    assert set(renewed) == {(kept, lease), (again, another)}
     query = "select count(*) from inbound_mails where leased_until > now()"
-    assert rows.one(query) == 1
+    assert rows.one(query) == 2
     assert rows.seen("select id from inbound_mails where id = %s", kept, tenant=rows.others) == []
+
+
+async def test_old_mail_that_is_settled_is_pruned_whosever_it_is(rows: Rows, box: Box, theirs: Box) -> None:
+    unwanted, done = box.mail(state="DISCARDED", reason="BOUNCE"), theirs.mail(state="DONE")
+    parked, waiting = box.mail(state="PARKED", reason="BOUNCE"), box.mail()
+    rows.connection.execute("update inbound_mails set updated_at = %s", (LONG_AGO,))
+    young, lately = theirs.mail(state="DISCARDED", reason="BOUNCE"), box.mail(state="DONE")
+    before, query = LONG_AGO + timedelta(days=1), "select prune_mails(%s, %s, 9)"
+    assert rows.seen(query, LONG_AGO, None) == [(0,)]
+    assert rows.seen(query, before, before) == [(2,)]
+    assert rows.seen(query, before, before) == [(0,)]
+    left = dict(
+        rows.connection.execute("select id, raw from inbound_mails where mailbox_id = any(%s)", ([box.id, theirs.id],))
+    )
+    assert {each for each, raw in left.items() if raw is None} == {done}
+    assert unwanted not in left
+    assert left.keys() == {done, parked, waiting, young, lately}
+
+
+async def test_what_was_noted_for_a_ticket_that_never_came_to_be_is_pruned(rows: Rows) -> None:
+    opened, never, soon = rows.ticket(tenant=rows.others), uuid.uuid4(), uuid.uuid4()
+    for ticket, days in ((opened, 0), (never, 0), (soon, 2)):
+        rows.connection.execute(THREAD, (rows.others, ticket, LONG_AGO + timedelta(days=days)))
+    assert rows.seen("select prune_mail_threads(%s)", LONG_AGO + timedelta(days=1)) == [(1,)]
+    left = rows.connection.execute("select ticket_id from mail_threads where tenant_id = %s", (rows.others,)).fetchall()
+    assert {row[0] for row in left} == {opened, soon}

@@ -10,17 +10,20 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import ValidationError
 
-from api.oidc.published import read_key
+from api.oidc.published import Unreachable, fetch_keys, read_key
 from cli import doctor
 from cli.demo import PEOPLE, DemoSeed
 from runtime.embedded.ports import free_port
+from runtime.outgoing import Answer, Caller
 from runtime.settings import Settings
+from runtime.targets import Targets
 from tests.api.front import SECRET, problem, settings_for
 from tests.api.issuer import (
     AUDIENCE,
@@ -470,3 +473,21 @@ def test_half_a_provider_is_refused_at_the_start(changes: dict[str, Any], why: s
 def test_blank_settings_are_none_and_the_issuer_stays_as_it_is_spelt() -> None:
     assert Settings(oidc_issuer="", oidc_tenant="", oidc_provision="").oidc_provision is None
     assert Settings(**GOOD).oidc_issuer == "https://login.example/"
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [("http://login.example/keys", "nothing proves"), ("https://login.example/keys", "InvalidURL")],
+    ids=["without TLS", "what no URL is"],
+)
+async def test_keys_that_an_issuer_names_badly_are_not_fetched(
+    named: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def call(_: Caller, method: str, url: str, **how: Any) -> Answer:
+        if url == named:
+            raise httpx.InvalidURL("Invalid port")
+        return Answer(200, {}, json.dumps({"issuer": "https://login.example", "jwks_uri": named}).encode())
+
+    monkeypatch.setattr(Caller, "call", call)
+    with pytest.raises(Unreachable, match=why):
+        await fetch_keys(Caller(Targets()), "https://login.example", None)

@@ -45,6 +45,8 @@ EXEMPT = {
     "find_mailboxes",
     "lease_mails",
     "renew_mails",
+    "prune_mails",
+    "prune_mail_threads",
     "api_key_holder",
     "note_api_key_use",
     "user_by_address",

@@ -1,11 +1,18 @@
 """Mail handed over by HTTP, and what leads decide about mail that was parked."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from activities.notifications.making import Upkeep
+from activities.notifications.measures import Measures
+from db.connections import decision_pool
+from notify.maildir import Maildir
+from runtime.settings import APP_ROLE
 from tests.api.front import places, problem
 from tests.api.keys import call, made
 from tests.mail.conftest import AUTHORITY
@@ -124,6 +131,30 @@ async def test_a_mail_is_given_out_as_it_came_and_never_shown(post: PostOffice) 
     assert given.headers["content-type"] == "message/rfc822"
     assert given.headers["content-disposition"] == f'attachment; filename="{row["id"]}.eml"'
     assert given.headers["content-security-policy"].startswith("sandbox")
+
+
+async def test_what_was_kept_for_long_enough_is_blank_and_what_it_became_stays(
+    post: PostOffice, tmp_path: Path
+) -> None:
+    mail, ticket = await post.opened(sender=fresh())
+    [done] = await post.rows("select id from inbound_mails where ticket_id = %(id)s", id=ticket["id"])
+    parked = await post.parked(letter(sender=fresh(), Precedence="bulk"))
+    put_aside = await post.parked(letter(sender=fresh(), Precedence="bulk"))
+    await decided(post, put_aside["id"], "discard")
+
+    async def pruned(keep_days: int, days: int) -> None:
+        async with decision_pool(post.database.app.conninfo(APP_ROLE), 1) as pool:
+            upkeep = Upkeep(pool, Measures(), 10_000, keep_days, Maildir(tmp_path))
+            await upkeep.prune(datetime.now(UTC) + timedelta(days=days))
+
+    await pruned(0, 29)
+    assert (await post.front.call("lead", "GET", f"{INBOUND}/{done['id']}/raw")).content == mail.as_bytes()
+    await pruned(365, 366)
+    shown = (await post.front.call("lead", "GET", f"{INBOUND}/{done['id']}")).json()
+    assert (shown["blank"], shown["text"], shown["ticketId"]) == (True, "", ticket["id"])
+    problem(await post.front.call("lead", "GET", f"{INBOUND}/{done['id']}/raw"), 404, "not-found")
+    assert (await post.front.call("lead", "GET", f"{INBOUND}/{parked['id']}")).json()["blank"] is False
+    problem(await post.front.call("lead", "GET", f"{INBOUND}/{put_aside['id']}"), 404, "not-found")
 
 
 async def test_a_parked_mail_is_discarded_and_can_be_taken_back(post: PostOffice) -> None:

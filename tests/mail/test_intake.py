@@ -4,16 +4,22 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from api.errors import Unavailable
 from api.mail import intake
 from api.mail.clerk import Clerk
 from api.mail.filing import Filing, Letter
+from api.mail.intake import Intake
+from api.mail.making import make_intake
 from api.processes import Processes
+from api.runner import LeaseLost
 from db import inbound
+from db.inbound import Leased
 from tests.api.front import front
 from tests.mail.postoffice import PostOffice, answer, fresh, letter
 
@@ -44,6 +50,20 @@ async def mine(post: PostOffice, sender: str) -> list[dict[str, Any]]:
 async def tickets(post: PostOffice, sender: str) -> int:
     [row] = await post.rows("select count(*) as n from support_tickets where customer_email = %(who)s", who=sender)
     return int(row["n"])
+
+
+async def held(post: PostOffice, sender: str, mail: EmailMessage | None = None) -> tuple[Intake, Leased]:
+    """A process of the test's own, and a mail that it has and nobody has begun with."""
+    async with nobody_working(post):
+        await post.send(mail or letter(sender=sender), settle=False)
+    [row] = await mine(post, sender)
+    own = make_intake(post.front.app.state.services, CollectorRegistry())
+    return own, Leased(row["id"], row["tenant_id"], row["lease_id"], row["size"])
+
+
+async def leased_by_another(post: PostOffice, mail: Leased) -> None:
+    """The lease of a mail ends, and another process has it."""
+    await post.rows("update inbound_mails set lease_id = gen_random_uuid() where id = %(id)s", id=mail.id)
 
 
 async def test_what_a_killed_process_had_is_taken_in_by_another(post: PostOffice) -> None:
@@ -189,6 +209,109 @@ async def test_of_one_author_only_one_mail_is_in_work_at_a_time(
         await post.send(letter(f"{number}", sender=sender), settle=False)
     await post.settled([row["id"] for row in await mine(post, sender)])
     assert most == [1] * 6
+
+
+@pytest.mark.parametrize("place", ["before it is read", "while it is judged"])
+async def test_who_has_lost_a_mail_to_another_does_nothing_more_with_it(
+    post: PostOffice, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = fresh()
+    own, mail = await held(post, sender)
+    judge = Clerk.judge
+
+    async def slowly(self: Clerk, *arguments: Any) -> Any:
+        plan = await judge(self, *arguments)
+        await leased_by_another(post, mail)
+        return plan
+
+    monkeypatch.setattr(Clerk, "judge", slowly)
+    if place == "before it is read":
+        await leased_by_another(post, mail)
+    with pytest.raises(LeaseLost):
+        await own.take_in(mail)
+    monkeypatch.undo()
+    [row] = await mine(post, sender)
+    assert (row["state"], row["plan"]) == ("RECEIVED", None)
+    assert await tickets(post, sender) == 0
+    await own.begin(mail)
+    assert (await mine(post, sender)) == [row]
+    await freed(post, sender)
+    await post.settled([row["id"]])
+    assert await tickets(post, sender) == 1
+
+
+async def test_a_process_that_was_held_up_does_not_settle_what_another_has(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = fresh()
+    own, mail = await held(post, sender)
+    carry_out = Filing.carry_out
+
+    async def held_up(self: Filing, plan: Any, letter: Letter) -> Any:
+        done = await carry_out(self, plan, letter)
+        await leased_by_another(post, mail)
+        return done
+
+    monkeypatch.setattr(Filing, "carry_out", held_up)
+    with pytest.raises(LeaseLost):
+        await own.take_in(mail)
+    monkeypatch.undo()
+    await freed(post, sender)
+    [row] = await post.settled([mail.id])
+    assert row["state"] == "DONE"
+    assert await tickets(post, sender) == 1
+
+
+async def test_work_on_a_mail_ends_when_its_lease_cannot_be_renewed(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, begun = fresh(), asyncio.Event()
+    own, mail = await held(post, sender)
+
+    async def hangs(self: Clerk, *_: Any) -> Any:
+        begun.set()
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(Clerk, "judge", hangs)
+    monkeypatch.setattr(own, "lease_seconds", 0.3)
+    working, keeper = own.begin(mail), asyncio.create_task(own.keep())
+    await begun.wait()
+    await asyncio.sleep(0.5)
+    assert not working.done()
+    await leased_by_another(post, mail)
+    async with asyncio.timeout(5):
+        await asyncio.wait([working])
+    keeper.cancel()
+    assert working.cancelled()
+    [row] = await mine(post, sender)
+    assert (row["state"], row["lease_id"] is None) == ("RECEIVED", False)
+    monkeypatch.undo()
+    await freed(post, sender)
+    await post.settled([mail.id])
+
+
+async def test_a_large_mail_that_waits_for_another_is_neither_loaded_nor_blamed(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, loaded = fresh(), []
+    own, mail = await held(post, sender, letter(sender=sender, files={"picture.bin": bytes(900_000)}))
+    assert mail.size >= intake.LARGE
+    load = inbound.leased
+
+    async def noted(*arguments: Any) -> Any:
+        loaded.append(1)
+        return await load(*arguments)
+
+    monkeypatch.setattr(inbound, "leased", noted)
+    monkeypatch.setattr(intake, "MOST_SECONDS", 0.2)
+    async with own.one_large:
+        working = own.begin(mail)
+        await asyncio.sleep(0.6)
+        assert (working.done(), loaded) == (False, [])
+        monkeypatch.setattr(intake, "MOST_SECONDS", 30)
+    await working
+    [row] = await mine(post, sender)
+    assert (row["state"], loaded) == ("DONE", [1])
 
 
 async def test_several_processes_share_the_work_and_open_each_ticket_once(post: PostOffice) -> None:

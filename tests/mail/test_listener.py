@@ -1,15 +1,17 @@
 """The listener among other mail servers: nothing is acknowledged that is not kept, and nobody keeps others waiting."""
 
 import asyncio
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from api.mail import server
+from api.mail import receiving, server
 from api.mail.receiving import Receiving
 from api.mail.server import Door, Listener
 from db.engine import make_engine
@@ -31,8 +33,8 @@ async def listening(post: PostOffice, *, lmtp: bool = False, away: bool = False)
 class Client:
     """A client that says what the test says."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=15)
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=15, source_address=(host, 0))
         self.file = self.socket.makefile("rb")
         self.greeting = self.answer()
 
@@ -59,9 +61,9 @@ class Client:
         self.socket.sendall(line + b"\r\n")
         return self.answer()
 
-    def begins(self, *to: str, sender: str = "casey@shop.example") -> "Client":
+    def begins(self, *to: str, sender: str = "casey@shop.example", greeting: bytes = b"EHLO") -> "Client":
         """Everything before the content."""
-        assert self.says(b"EHLO mx.example").startswith("250")
+        assert self.says(greeting + b" mx.example").startswith("250")
         assert self.says(b"MAIL FROM:<%s>" % sender.encode()).startswith("250")
         for address in to or (SUPPORT,):
             assert self.says(b"RCPT TO:<%s>" % address.encode()).startswith("250")
@@ -223,6 +225,75 @@ async def test_connections_too_many_are_turned_away_and_there_is_room_again(
             assert client.greeting.startswith("220")
 
 
+async def test_one_address_cannot_take_all_connections(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_OF_ONE", 2)
+    async with listening(post) as port:
+        clients = [await asyncio.to_thread(Client, port) for _ in range(3)]
+        assert [each.greeting[:3] for each in clients] == ["220", "220", "421"]
+        with await asyncio.to_thread(Client, port, "127.0.0.2") as client:
+            assert client.greeting.startswith("220")
+        for each in clients:
+            each.close()
+        await asyncio.sleep(0.1)
+        with await asyncio.to_thread(Client, port) as client:
+            assert client.greeting.startswith("220")
+
+
+async def test_mails_that_are_too_much_together_are_put_off_and_there_is_room_again(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_COMING", 2_000_000)
+
+    def begin(port: int) -> Client:
+        client = Client(port).begins()
+        client.socket.sendall(letter(sender=fresh()).as_bytes() + b"line\r\n" * 200_000)
+        return client
+
+    async with listening(post) as port:
+        first = await asyncio.to_thread(begin, port)
+        await asyncio.sleep(0.3)
+        second = await asyncio.to_thread(begin, port)
+        assert (await asyncio.to_thread(second.says, b".")).startswith("451 4.3.1")
+        assert (await asyncio.to_thread(second.says, b"NOOP")).startswith("250")
+        third = await asyncio.to_thread(begin, port)
+        third.close()
+        assert (await asyncio.to_thread(first.says, b".")).startswith("250")
+        with await asyncio.to_thread(begin, port) as fourth:
+            assert (await asyncio.to_thread(fourth.says, b".")).startswith("250")
+        for each in (first, second):
+            each.close()
+
+
+async def test_a_mail_that_can_never_be_written_is_refused_for_good(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed_as = receiving.filed_as
+
+    async def endless(*arguments: Any) -> Any:
+        return replace(await filed_as(*arguments), message_id=secrets.token_urlsafe(20_000))
+
+    monkeypatch.setattr(receiving, "filed_as", endless)
+    async with listening(post) as port:
+
+        def hand_over() -> str:
+            with Client(port) as client:
+                client.begins()
+                return client.says(letter(sender=fresh()).as_bytes() + b"\r\n.")
+
+        assert (await asyncio.to_thread(hand_over)).startswith("554 5.6.0")
+
+
+async def test_what_follows_a_mail_is_let_go_when_the_client_has_hung_up(post: PostOffice) -> None:
+    dialogue = Listener("127.0.0.1", 0, Door(Receiving(post.front.app.state.services.engine)), 1_000, "x").dialogue()
+    dialogue.space = server.Space(1_000)
+    dialogue._reader = asyncio.StreamReader()
+    dialogue._reader.feed_data(b"A: b\r\n\r\n..c\r\n.\r\nNOOP\r\n")
+    dialogue._reader.feed_eof()
+    assert await dialogue.read_content() == b"A: b\r\n\r\n.c\r\n"
+    assert dialogue._timeout_handle is not None
+    dialogue._timeout_handle.cancel()
+
+
 async def test_commands_without_end_are_ended(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_COMMANDS", 3)
     async with listening(post) as port:
@@ -248,6 +319,24 @@ async def test_lmtp_answers_for_each_recipient(post: PostOffice) -> None:
         assert [each[:3] for each in await asyncio.to_thread(hand_over)] == ["250", "250"]
     rows = await post.rows("select tenant_id from inbound_mails where author = %(who)s", who=sender)
     assert len({row["tenant_id"] for row in rows}) == 2
+
+
+async def test_lmtp_answers_for_each_recipient_also_that_a_mail_is_not_taken(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: Any) -> str:
+        raise KeyError("a fault of ours")
+
+    def hand_over(port: int, content: bytes) -> list[str]:
+        with Client(port) as client:
+            client.begins(SUPPORT, GLOBEX, greeting=b"LHLO").socket.sendall(content + b"\r\n.\r\n")
+            return [client.answer()[:3] for _ in range(2)]
+
+    async with listening(post, lmtp=True) as port:
+        assert await asyncio.to_thread(hand_over, port, b"line\r\n" * 400_000) == ["552"] * 2
+    monkeypatch.setattr(Door, "handle_DATA", breaks)
+    async with listening(post, lmtp=True) as port:
+        assert await asyncio.to_thread(hand_over, port, b"Subject: x\r\n") == ["451"] * 2
 
 
 async def test_the_listener_tells_nothing_of_who_is_there(post: PostOffice) -> None:

@@ -1,10 +1,12 @@
 """Files of an agent's answer: they go with the mail, or the mail says where they are."""
 
 import base64
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,34 @@ async def test_a_server_that_takes_no_large_mail_gets_the_answer_without_its_fil
     _, mail = await answered(room, ("large.pdf", ALL_BYTES * 3))
     assert inside(mail) == []
     assert "• large.pdf (30 KB)" in text_of(mail)
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(5, 1), (-1, 0)], ids=["it is ours", "others have it"])
+async def test_a_mail_is_sent_again_without_its_files_only_under_a_lease_that_lasts(
+    room: Mailroom, seconds: int, sent: int
+) -> None:
+    left: list[Any] = []
+
+    def weigh(content: bytes) -> str | None:
+        large = len(content) > 20_000
+        with psycopg.connect(room.database.owner.conninfo(), autocommit=True) as connection:
+            if large:
+                late = "update notifications set leased_until = clock_timestamp() + make_interval(secs => %s) where id = %s"
+                connection.execute(late, (seconds, row))
+            found = connection.execute(
+                "select leased_until - clock_timestamp() from notifications where id = %s", (row,)
+            )
+            left.extend(found.fetchone() or ())
+        return "552 5.3.4 Too large" if large else None
+
+    room.mail.weigh = weigh
+    ticket = await room.ticket()
+    comment = await room.comment(ticket, "See the file.")
+    await room.attached(ticket, comment, "large.pdf", ALL_BYTES * 3, "application/pdf")
+    row = await room.post("ticket_reply", CASEY, ticket=ticket, commentId=comment)
+    await room.dispatcher.drain()
+    assert len(room.mail.taken) == sent
+    assert (max(left) > timedelta(seconds=50)) is bool(sent)
 
 
 async def test_a_file_that_cannot_be_read_is_waited_for_and_then_done_without(room: Mailroom) -> None:
