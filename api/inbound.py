@@ -164,7 +164,7 @@ async def retry_mail(mail_id: MailId, lead: Lead, session: Session, once: Once) 
 
 @router.post("/{mail_id}/discard", response_model=InboundView, responses=refusals(NotFound, MailSettled, KeyReused))
 async def discard_mail(mail_id: MailId, lead: Lead, session: Session, once: Once) -> Response:
-    """Put a parked mail aside; it is kept, and waits for nobody."""
+    """Put a parked mail aside; it waits for nobody, and is deleted after thirty days."""
     return await decided(session, once, mail_id, state="DISCARDED")
 
 
