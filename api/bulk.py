@@ -57,7 +57,8 @@ class NothingToDo(Invalid):
 async def change_tickets(body: BulkBody, agent: Agent, app: App, session: Session, once: Once) -> Response:
     """Change up to 500 tickets, each by a decision of its own. The job tells which could not be changed, and why."""
     patch = body.patch.model_dump(mode="json", exclude_unset=True)
-    if not patch.keys() - {"reason"} and body.comment is None:
+    tags = {name: getattr(body, name) for name in ("add_tags", "remove_tags") if name in body.model_fields_set}
+    if not patch.keys() - {"reason"} and body.comment is None and not any(tags.values()):
         raise NothingToDo
     people = {("/patch/assigneeId", "colleague"): body.patch.assignee_id, ("/patch/teamId", "team"): body.patch.team_id}
     await refuse_unknown(session, people)
@@ -70,7 +71,7 @@ async def change_tickets(body: BulkBody, agent: Agent, app: App, session: Sessio
     if comment and body.comment and body.comment.internal and (names := mentioned(body.comment.body)):
         comment["mentions"] = [str(each) for each in await colleagues_called(session, names)]
     return await accept(
-        once, BULK, {"ids": [str(each) for each in body.ids], "patch": patch, "comment": comment}, agent
+        once, BULK, {"ids": [str(each) for each in body.ids], "patch": patch, "comment": comment, "tags": tags}, agent
     )
 
 
@@ -123,11 +124,15 @@ class Bulk:
 
 
 def what(job: Job, identity: str) -> tuple[str, ChangeTicket | ApplyMacro]:
-    """What to do with one ticket, and the update that takes it: with a comment both happen in one decision."""
+    """What to do with one ticket, and the update that takes it: with a comment or tags all happens in one decision."""
     patch, comment = job.input["patch"], job.input["comment"]
+    tags: Any = job.input.get("tags") or {}
     change = ChangeTicket.model_validate(patch)
-    if not isinstance(comment, dict):
+    if not isinstance(comment, dict) and not tags:
         return "change", change
-    said = AddComment.model_validate({**comment, "comment_id": derived_id("comment", identity)})
-    both = {"change": change} if patch else {}
-    return "macro", ApplyMacro(template_id=job.id, name=NAME, comment=said, **both)
+    parts: dict[str, Any] = {name: tuple(each) for name, each in tags.items()}
+    if patch:
+        parts["change"] = change
+    if isinstance(comment, dict):
+        parts["comment"] = AddComment.model_validate({**comment, "comment_id": derived_id("comment", identity)})
+    return "macro", ApplyMacro(template_id=job.id, name=NAME, **parts)

@@ -91,6 +91,9 @@ class Desk:
         faults = []
         if "fields" in given and caller.actor.staff:
             faults = await self.fields.faults(caller, given["fields"])
+            if faults:
+                old = (await self.seen(ticket_id, caller))["fields"]
+                faults = await self.fields.faults(caller, given["fields"], before=old)
             given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
         command = ChangeTicket.model_validate(given | ({"expected_versions": versions} if versions is not None else {}))
         message = self.message(command, caller, key, "PATCH /api/tickets", ticket_id, body)

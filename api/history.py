@@ -59,6 +59,7 @@ async def look_up(session: AsyncConnection, ticket_id: UUID, recorded: Sequence[
     )
     changed = (row.changes[name] for row in recorded for name in NAMED if name in row.changes)
     ids = {UUID(value) for change in changed for value in (change["before"], change["after"]) if value}
+    ids |= {UUID(row.command["into_id"]) for row in recorded if row.command["type"] == "merge"}
     ids |= {found for notices in told_whom.values() for _, whom in notices if (found := addressed(whom))}
     edits = [
         Edit(row["id"], row["name"], row["version"], row["updated_at"], row["editor"])

@@ -55,7 +55,7 @@ class Merging:
         last = await self.ticket(tenant_id, hop[0]) if hop else None
         if last is None:
             return None
-        command = left_behind(source, last)
+        command = left_behind(source)
         message = Message[Any](
             tenant_id=tenant_id,
             command=command,

@@ -46,6 +46,7 @@ async def create_routing_rule(body: CreateRoutingRule, lead: Lead, session: Sess
         raise TooManyRoutingRules
     await refuse_unknown(session, named(body))
     values = {"id": new_id(), **written(body), "position": body.position or await rules.last_position(session) + 1}
+    await rules.make_room(session, values["position"], values["id"])
     await rules.add_rule(session, values)
     view = shown(await rules.find_rule(session, values["id"]))
     return await once.reply(view, version=view.version, location=f"{router.prefix}/{view.id}")
@@ -83,6 +84,8 @@ async def change_routing_rule(
     before = existing(await rules.find_rule(session, routing_rule_id, lock=True))
     fresh(before["version"], accepted)
     await refuse_unknown(session, named(body))
+    if body.position is not None and body.position != before["position"]:
+        await rules.make_room(session, body.position, routing_rule_id)
     await rules.change_rule(session, before, written(body))
     view = shown(await rules.find_rule(session, routing_rule_id))
     return reply(view, version=view.version)

@@ -29,7 +29,7 @@ from db.tickets.reads import find_ticket
 from db.tickets.relations import list_links
 from domain.process import Forbidden, Invalid, KeyReused, NotFound
 from domain.tickets.lifecycle import IllegalTransition, TicketFinal
-from domain.tickets.merging import MergeTargetFinal
+from domain.tickets.merging import MergeAcrossAccounts, MergeTargetFinal
 from domain.tickets.model import Link, LinkKind, Relate
 
 router = Area(prefix="/api/tickets", tags=["Tickets"])
@@ -44,7 +44,7 @@ LinkType = Annotated[LinkKind, Path(description="What is at the other end.")]
 @router.post(
     "/{ticket_id}/merge",
     response_model=TicketView,
-    responses=refusals(Forbidden, NotFound, TicketFinal, MergeTargetFinal, Invalid, KeyReused),
+    responses=refusals(Forbidden, NotFound, TicketFinal, MergeTargetFinal, MergeAcrossAccounts, Invalid, KeyReused),
 )
 async def merge_ticket(
     ticket_id: TicketId, body: MergeBody, agent: Agent, app: App, key: IdempotencyKey = None

@@ -62,6 +62,15 @@ async def list_rules(
     return (await connection.execute(query)).mappings().all()
 
 
+async def make_room(connection: AsyncConnection, position: int, rule_id: UUID) -> None:
+    """Move the rules from `position` on one place down, where another rule than this one stands there."""
+    others = R.id != rule_id
+    taken = await connection.execute(select(R.id).where(R.position == position, others).limit(1))
+    if taken.first():
+        moved = {"position": R.position + 1, "version": R.version + 1, "updated_at": func.now()}
+        await connection.execute(update(routing_rules).where(R.position >= position, others).values(**moved))
+
+
 async def add_rule(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
     """Write a rule."""
     await connection.execute(insert(routing_rules), dict(values))

@@ -1,6 +1,7 @@
 """The supervisor on real processes: what dies comes back, what was left behind is ended, what stops stops cleanly."""
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
@@ -137,6 +138,14 @@ def test_a_taken_port_is_replaced_by_a_free_one() -> None:
         chosen = ports.choose({"api": port}, automatic=True)
     assert chosen["api"] != port
     assert len(set(chosen.values())) == len(chosen)
+
+
+def test_a_port_that_another_stack_is_about_to_take_is_not_taken() -> None:
+    port = ports.free_port()
+    with ports.claim_file(port).open("w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        assert ports.choose({"api": port}, automatic=True)["api"] != port
+    assert ports.choose({"api": port}, automatic=True)["api"] == port
 
 
 def test_a_restart_takes_the_ports_of_the_run_before() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from db.outbox import DELIVERED, NEXT_PAGE, PEOPLE, Connection, Pool, as_tenant, fan_out, hand_on, rows
 from domain.identity import Role
 from domain.ids import derived_id
-from domain.notifications.preferences import ESCALATING, channels_for, read_preferences
+from domain.notifications.preferences import SEEN_TO, channels_for, read_preferences
 from domain.notifications.recipients import Kind, Recipient
 from domain.process import Channel
 from notify.channel import Undeliverable
@@ -34,8 +34,8 @@ def groups(recipient: Recipient) -> list[Group]:
 
 
 def represented(item: Mapping[str, Any], recipient: Recipient) -> Recipient:
-    """Who leads the ticket's team, where an escalation is for somebody who is no active user any more."""
-    if recipient.kind is Kind.PERSON and item["template"] in ESCALATING and not item["facts"]["active"]:
+    """Who leads the ticket's team, where what must be seen to is for somebody who is no active user any more."""
+    if recipient.kind is Kind.PERSON and item["template"] in SEEN_TO and not item["facts"]["active"]:
         return Recipient(Kind.LEAD, item["facts"]["team_id"])
     return recipient
 

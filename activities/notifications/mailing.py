@@ -9,7 +9,7 @@ from activities.notifications.phrasing import Wordings, values_of
 from activities.notifications.settling import LEASE_SECONDS, Settled
 from db.outbox import Pool, once, renew
 from db.suppressions import REFUSED
-from domain.mail.addresses import bounce_address, reply_address, staff_address
+from domain.mail.addresses import bounce_address, note_address, reply_address, staff_address
 from domain.mail.threads import references, root, topic
 from domain.notifications.wording import Block, Choices
 from domain.notifications.wordings import wording_of
@@ -29,6 +29,10 @@ ACKNOWLEDGES: Final = "ticket_received"
 SURVEYED: Final = "ticket_resolved"
 
 Item = Mapping[str, Any]
+
+
+NOTES: Final = frozenset({"mentioned"})
+"""Notices of what is said among the staff: an answer to one is a note too."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class Mailing:
             html=written.html,
             sender=mailbox or self.mail_from,
             sender_name=found["mailbox_name"] or about.tenant,
-            reply_to=answers_to(mailbox, about, key) if mailbox else None,
+            reply_to=answers_to(mailbox, about, key, note=item["template"] in NOTES) if mailbox else None,
             envelope=bounce_address(mailbox, item["id"], key) if mailbox else None,
             references=references(f"{root(ticket)}@{domain}", found["known"] or (), found["answers"]) if ticket else (),
             topic=conversation and topic(conversation),
@@ -143,12 +147,13 @@ class Mailing:
         return File(file["name"], file["type"], content)
 
 
-def answers_to(mailbox: str, about: About, key: bytes) -> str | None:
+def answers_to(mailbox: str, about: About, key: bytes, *, note: bool) -> str | None:
     """Where an answer goes. What one of the staff gets is signed for them: with it they answer as the staff, and nobody else can."""
     if about.ticket_id is None:
         return None
     if about.person is not None and about.person.staff:
-        return staff_address(mailbox, about.ticket_id, about.person.id, key)
+        signed = note_address if note else staff_address
+        return signed(mailbox, about.ticket_id, about.person.id, key)
     return reply_address(mailbox, about.ticket_id, key)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import mail_facts
 from domain.customers import mail_domain
-from domain.mail.addresses import read_bounce, read_staff_token, read_token, split_address
+from domain.mail.addresses import read_bounce, read_note_token, read_staff_token, read_token, split_address
 from domain.mail.facts import Candidate, Facts, Mailbox, Notice, User
 from domain.mail.judging import judge
 from domain.mail.message import InboundMail
@@ -41,7 +41,9 @@ class Clerk:
         key = bytes(who["mail_key"])
         _, plus = split_address(row["recipient"])
         user = user_of(who)
-        own_token = read_staff_token(plus, user.id, key) if user is not None and user.staff else None
+        staff = user.id if user is not None and user.staff else None
+        noted = read_note_token(plus, staff, key) if staff else None
+        own_token = noted or (read_staff_token(plus, staff, key) if staff else None)
         token, bounced = own_token or read_token(plus, key), read_bounce(plus, key)
         notices = dict.fromkeys((*([bounced] if bounced else ()), *notices_of(mail)))
         messages = dict.fromkeys((*mail.answers, *([mail.message_id] if mail.message_id else ())))
@@ -69,6 +71,7 @@ class Clerk:
             tickets=tickets,
             token=token,
             proven=own_token is not None,
+            noted=noted is not None,
             referred=tuple(referred),
             numbered=next((each.id for each in tickets.values() if each.number == number), None),
             notice=notice,

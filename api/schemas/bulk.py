@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
-from api.schemas.common import Body, OwnTenant
-from api.schemas.tickets import Description, TicketPatch
+from api.schemas.common import Body, OwnTenant, left_out
+from api.schemas.tickets import Description, Tags, TicketPatch
 
 MOST: Final = 500
 
@@ -33,7 +33,7 @@ class BulkComment(Body):
 
 
 class BulkBody(Body):
-    """Many tickets, and what to do with each of them: a change as for PATCH, a comment, or both in one decision."""
+    """Many tickets, and what to do with each of them: a change as for PATCH, tags to add or remove, a comment, all in one decision."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -44,4 +44,6 @@ class BulkBody(Body):
         AfterValidator(unique),
     ]
     patch: TicketPatch = TicketPatch()
+    add_tags: Tags = left_out()
+    remove_tags: Tags = left_out()
     comment: BulkComment | None = None

@@ -57,7 +57,7 @@ class CreateRoutingRule(Body):
     tenant_id: OwnTenant | None = None
     name: Line
     position: Annotated[int, Field(ge=1, le=10_000, strict=True)] | None = Field(
-        default=None, description="Rules are looked at in this order; a new one comes last."
+        default=None, description="Rules are looked at in this order; a new one comes last, and others make room."
     )
     condition: ConditionBody = ConditionBody()
     team_id: UUID

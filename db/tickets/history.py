@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.tables.identity import teams, users
 from db.tables.processes import notifications
 from db.tables.sla import sla_calendars
+from db.tables.tickets import support_tickets as tickets
 from db.tables.tickets import ticket_history
 
 _ticket = bindparam("ticket", type_=Uuid)
@@ -39,6 +40,7 @@ DECISIONS: Final = (
 NAMES: Final = union_all(
     select(users.c.id, users.c.name).where(users.c.id == func.any(_ids)),
     select(teams.c.id, teams.c.name).where(teams.c.id == func.any(_ids)),
+    select(tickets.c.id, func.concat("SUP-", tickets.c.number)).where(tickets.c.id == func.any(_ids)),
 )
 EDITS: Final = (
     select(
@@ -71,7 +73,7 @@ async def list_history(
 
 
 async def names_of(connection: AsyncConnection, ids: Collection[UUID]) -> dict[str, str]:
-    """What people and teams are called."""
+    """What people, teams and tickets are called."""
     rows = (await connection.execute(NAMES, {"ids": list(ids)})).mappings() if ids else ()
     return {str(row["id"]): row["name"] for row in rows}
 

@@ -79,7 +79,7 @@ select count(*) = cardinality(cast(:files as uuid[])) as files_known from (
 """Whether all files are there for the ticket or for the one that it goes on from, and belong to nothing said before. What is unused
 is dropped one day; not these, at this moment."""
 
-TARGET = Statement(text("select id, number, status from support_tickets where id = :into"))
+TARGET = Statement(text("select id, number, status, account_id, customer_email from support_tickets where id = :into"))
 """The ticket to merge into; its process's row is locked."""
 
 RELATED = Statement(

@@ -17,6 +17,7 @@ ID_BYTES: Final = 16
 
 REPLY: Final = b"reply"
 STAFF: Final = b"staff"
+NOTE: Final = b"note"
 BOUNCE: Final = b"bounce"
 """What a token is for, so that one of a kind is none of the other."""
 
@@ -35,6 +36,11 @@ def staff_address(mailbox: str, ticket_id: UUID, user_id: UUID, key: bytes) -> s
     It is no longer than the other: who they are is told by From, and the signature holds for nobody else.
     """
     return _signed(mailbox, ticket_id, STAFF + user_id.bytes, key)
+
+
+def note_address(mailbox: str, ticket_id: UUID, user_id: UUID, key: bytes) -> str:
+    """The same under a note of the staff: what is answered to it is a note as well."""
+    return _signed(mailbox, ticket_id, NOTE + user_id.bytes, key)
 
 
 def bounce_address(mailbox: str, notice_id: UUID, key: bytes) -> str:
@@ -57,6 +63,11 @@ def read_token(token: str | None, key: bytes) -> UUID | None:
 def read_staff_token(token: str | None, user_id: UUID, key: bytes) -> UUID | None:
     """The ticket that a token names which was signed for this one of the staff; None for anybody else's."""
     return _read(token, STAFF + user_id.bytes, key)
+
+
+def read_note_token(token: str | None, user_id: UUID, key: bytes) -> UUID | None:
+    """The same for an answer to a note."""
+    return _read(token, NOTE + user_id.bytes, key)
 
 
 def read_bounce(token: str | None, key: bytes) -> UUID | None:

@@ -16,6 +16,7 @@ from domain.tickets.model import Status
 ORDERS: Final[Mapping[str, Status | None]] = {
     "#internal": None,
     "#note": None,
+    "#public": None,
     "#resolve": Status.RESOLVED,
     "#resolved": Status.RESOLVED,
     "#pending": Status.PENDING_CUSTOMER,
@@ -23,6 +24,7 @@ ORDERS: Final[Mapping[str, Status | None]] = {
 """What one of the staff may write above an answer, a line each."""
 
 NOTES: Final = frozenset({"#internal", "#note"})
+PUBLIC: Final = "#public"
 
 
 class Tie(StrEnum):
@@ -154,7 +156,7 @@ def of_the_staff(
         return Append(
             actor=agent,
             ticket_id=ticket.id,
-            internal=bool(NOTES.intersection(orders)),
+            internal=bool(NOTES.intersection(orders)) or (facts.noted and PUBLIC not in orders),
             status=next((ORDERS[each] for each in orders if ORDERS[each]), None),
             skip_lines=len(orders),
         )

@@ -16,8 +16,8 @@ PERSONAL: Final = (Channel.EMAIL, Channel.IN_APP, Channel.SLACK)
 URGENT: Final = frozenset({"page"})
 """Templates that reach a person at once and everywhere, whatever the person prefers."""
 
-ESCALATING: Final = URGENT | frozenset({"escalated", "sla_warning", "sla_breached"})
-"""Templates that must reach somebody: where the person has left, whoever leads is told."""
+SEEN_TO: Final = URGENT | frozenset({"escalated", "sla_warning", "sla_breached", "customer_replied", "ticket_absorbed"})
+"""What somebody must see to, whoever that is."""
 
 DIRECT: Final = URGENT | frozenset({"invitation", "password_reset", "digest"})
 """Templates that are never held back: neither by quiet hours nor for a digest."""

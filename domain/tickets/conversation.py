@@ -128,6 +128,8 @@ def heard(draft: Draft, command: AddComment, at: datetime) -> None:
     draft.set(heard_at=at)
     if draft.ticket.reopens > before.reopens:
         escalations.reopened(draft, at)
+    if draft.ticket.assignee_id is None and draft.ticket.team_id is not None:
+        draft.tell("customer_replied", f"team:{draft.ticket.team_id}", Channel.PREFERRED, **names)
     draft.tell_assignee("customer_replied", **names)
     draft.tell_watchers("customer_replied", **names)
 

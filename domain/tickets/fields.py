@@ -89,28 +89,39 @@ FREE: Final = Definitions()
 
 Fault = dict[str, str]
 
+NONE: Final[Mapping[str, Any]] = {}
+
 
 def check(
-    definitions: Definitions, fields: Mapping[str, Any], *, by_staff: bool, whole: bool = True, within: str = "/fields"
+    definitions: Definitions,
+    fields: Mapping[str, Any],
+    *,
+    by_staff: bool,
+    whole: bool = True,
+    within: str = "/fields",
+    before: Mapping[str, Any] = NONE,
 ) -> list[Fault]:
     """What is wrong with fields that somebody writes, each with its pointer below `within`.
 
     Fields are written `whole` unless they are laid over a ticket's own: only then can a required one be missing. Customers are
-    asked for what they may fill in, and are not told of fields that they cannot see.
+    asked for what they may fill in, and are not told of fields that they cannot see. What the ticket has `before` under a key that
+    is not defined (any more) the staff may leave as it is.
     """
     if not definitions.live:
         return []
     return [
         {"pointer": f"{within}/{escaped(key)}", "code": code, "detail": detail}
-        for key, code, detail in _faults(definitions.live, fields, by_staff, whole)
+        for key, code, detail in _faults(definitions.live, fields, by_staff, whole, before)
     ]
 
 
 def _faults(
-    live: Mapping[str, Definition], fields: Mapping[str, Any], by_staff: bool, whole: bool
+    live: Mapping[str, Definition], fields: Mapping[str, Any], by_staff: bool, whole: bool, before: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, str]]:
     for key, value in fields.items():
         definition = live.get(key)
+        if definition is None and by_staff and key in before and before[key] == value:
+            continue
         if definition is None or not (by_staff or definition.customer_visible):
             yield key, "unknown_field", "is not a field of this tenant"
         elif not (by_staff or definition.customer_editable):

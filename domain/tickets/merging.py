@@ -11,10 +11,13 @@ from domain.tickets.draft import Draft
 from domain.tickets.lifecycle import FINAL, moved
 from domain.tickets.model import (
     MOST_COPIES,
+    MOST_LINKS,
     MOST_MERGED,
     MOST_UNANSWERED,
     MOST_WATCHERS,
     Absorb,
+    Link,
+    LinkKind,
     Merge,
     Status,
     Ticket,
@@ -26,6 +29,15 @@ class MergeTargetFinal(Conflict):
 
     def __init__(self, at: Status) -> None:
         super().__init__(f"The ticket to merge into is {at} and takes nothing more.")
+
+
+class MergeAcrossAccounts(Conflict):
+    """The tickets are of customers who may not read each other's words."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The tickets are of different accounts: each customer would read what the other writes. Link them instead."
+        )
 
 
 def into_itself() -> Invalid:
@@ -45,6 +57,8 @@ def merge(draft: Draft, command: Merge) -> None:
         raise NotFound("There is no ticket to merge into.")
     if target.status in FINAL:
         raise MergeTargetFinal(target.status)
+    if target.account_id != ticket.account_id and target.customer_email.lower() != ticket.customer_email.lower():
+        raise MergeAcrossAccounts
     draft.set(**moved(ticket, Status.CLOSED, at), merged_into=target.id)
     follow(draft, ticket, at)
     draft.tell_customer("ticket_merged", targetNumber=target.number)
@@ -60,6 +74,9 @@ def absorb(draft: Draft, command: Absorb) -> None:
         merged_from=(*ticket.merged_from, command.source_id)[-MOST_MERGED:],
         cc=tuple(dict.fromkeys((*ticket.cc, *others)))[:MOST_COPIES],
         watchers=tuple(dict.fromkeys((*ticket.watchers, *command.watchers)))[:MOST_WATCHERS],
+        links=tuple(dict.fromkeys((*ticket.links, Link(type=LinkKind.TICKET, target_id=command.source_id))))[
+            :MOST_LINKS
+        ],
     )
     if command.unanswered:
         take_over_wait(draft, command, ticket)
@@ -101,13 +118,12 @@ def wait_of(source: Ticket) -> tuple[datetime, ...]:
     return asked
 
 
-def left_behind(source: Ticket, target: Ticket) -> Absorb:
-    """What a merged ticket leaves to the other. Its customer hears the answers there, if both are of one account or of none."""
-    together = source.account_id == target.account_id
+def left_behind(source: Ticket) -> Absorb:
+    """What a merged ticket leaves to the other, where its customer hears the answers."""
     return Absorb(
         source_id=source.id,
         source_number=source.number,
         unanswered=wait_of(source),
-        cc=(source.customer_email.lower(), *source.cc) if together else (),
+        cc=(source.customer_email.lower(), *source.cc),
         watchers=source.watchers,
     )

@@ -204,7 +204,7 @@ def began(row: Recorded, story: Story, known: Known) -> str:
         case Did.MACRO:
             return f"Macro “{row.command['name']}” by {row.actor}" + (f" ({changed})" if changed else "") + why
         case Did.MERGE:
-            return f"Merged into another ticket by {row.actor}{why}"
+            return f"Merged into {known.names.get(str(row.command['into_id']), 'another ticket')} by {row.actor}{why}"
         case Did.ABSORB:
             return f"SUP-{row.command['source_number']} was merged into this one by {row.actor}"
         case Did.RELATE:

@@ -44,6 +44,8 @@ class Target(Frozen):
     id: UUID
     number: int
     status: Status
+    account_id: UUID | None = None
+    customer_email: str = ""
 
 
 class Surroundings(Frozen):

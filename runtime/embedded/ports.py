@@ -1,11 +1,42 @@
-"""Which ports a stack listens on: the known ones where they are free, and the same ones again after a restart."""
+"""Which ports a stack listens on: the known ones where they are free, and the same ones again after a restart.
 
+A port is chosen seconds before anything listens on it, so it is claimed too: of two stacks that start at once, one gets it.
+"""
+
+import fcntl
+import os
 import socket
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
 FIXED = {"api": 3100, "postgres": 5433, "temporal": 7233, "temporalUi": 8233, "workerMetrics": 9464, "smtp": 3125}
+
+_claims: dict[int, int] = {}
+"""The locked files by which this process claims ports, for as long as it lives."""
+
+
+def claim_file(port: int) -> Path:
+    """The file that whoever wants to listen on a port locks; one for each user of the machine."""
+    directory = Path(tempfile.gettempdir()) / f"summit-ports-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory / str(port)
+
+
+def claim(port: int) -> bool:
+    """Take a port for this process's life, so that no other stack chooses it; False when another has."""
+    if port in _claims:
+        return True
+    file = os.open(claim_file(port), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return False
+    _claims[port] = file
+    return True
 
 
 def is_free(port: int) -> bool:
@@ -37,12 +68,12 @@ def choose(previous: Mapping[str, int], *, automatic: bool) -> dict[str, int]:
         wanted = [] if automatic else [fixed]
         if name in previous:
             wanted.append(previous[name])
-        usable = [port for port in wanted if port not in chosen.values() and is_free(port)]
-        chosen[name] = usable[0] if usable else _unused(chosen)
+        usable = (port for port in wanted if port not in chosen.values() and is_free(port) and claim(port))
+        chosen[name] = next(usable, None) or _unused(chosen)
     return chosen
 
 
 def _unused(chosen: Mapping[str, int]) -> int:
-    while (port := free_port()) in (*chosen.values(), *FIXED.values()):
+    while (port := free_port()) in (*chosen.values(), *FIXED.values()) or not claim(port):
         pass
     return port

@@ -103,6 +103,13 @@ async def test_undefined_keys_are_refused_by_their_pointers() -> None:
     assert definitions.kept({"it": None}) == {}
 
 
+async def test_what_a_ticket_has_from_before_may_stay_as_it_is() -> None:
+    definitions, old = Definitions([field()]), {"imported": "x"}
+    assert wrong(definitions, {"it": "y", "imported": "x"}, before=old) == {}
+    assert wrong(definitions, {"imported": "z"}, before=old) == {"/fields/imported": "unknown_field"}
+    assert wrong(definitions, {"imported": "x"}, before=old, by_staff=False) == {"/fields/imported": "unknown_field"}
+
+
 async def test_a_required_field_must_be_there_where_fields_are_written_whole() -> None:
     definitions = Definitions([field(required=True)])
     for nothing in ({}, {"it": None}, {"it": "  "}):

@@ -7,7 +7,7 @@ import pytest
 
 from domain.process import Forbidden, Invalid, NotFound
 from domain.tickets.lifecycle import TicketFinal
-from domain.tickets.merging import MergeTargetFinal, left_behind, wait_of
+from domain.tickets.merging import MergeAcrossAccounts, MergeTargetFinal, left_behind, wait_of
 from domain.tickets.model import Absorb, Merge, Policy, Status
 from domain.tickets.surroundings import Target
 from tests.domain.tickets import (
@@ -72,19 +72,24 @@ def test_a_customer_who_was_never_answered_waits_since_the_ticket_was_opened() -
 def test_the_other_ticket_takes_over_wait_and_listeners_and_its_assignee_hears_of_it() -> None:
     source = ticket(cc=("cc@shop.example",), watchers=(SOMEBODY,), customer_email=STRANGER.email)
     there = ticket(id=OTHER, assignee_id=SOMEBODY, first_response_at=START)
-    decision = after(left_behind(source, there), there, START + MINUTE)
+    decision = after(left_behind(source), there, START + MINUTE)
     state = decision.state
     assert state.merged_from == (TICKET_ID,)
+    assert [link.target_id for link in state.links] == [TICKET_ID]
     assert state.cc == (STRANGER.email, "cc@shop.example")
     assert state.watchers == (SOMEBODY,)
     assert state.unanswered == (START,)
     assert ("ticket_absorbed", str(SOMEBODY)) in told(decision)
 
 
-def test_people_of_another_account_are_not_copied_in() -> None:
-    source = ticket(account_id=ACCOUNT, cc=("cc@shop.example",))
-    assert left_behind(source, ticket(account_id=SOMEBODY)).cc == ()
-    assert left_behind(source, ticket(account_id=ACCOUNT)).cc == (CUSTOMER.email, "cc@shop.example")
+def test_tickets_of_two_accounts_are_not_merged_unless_one_person_asked_both() -> None:
+    source = ticket(account_id=ACCOUNT)
+    for account in (SOMEBODY, None):
+        theirs = target().model_copy(update={"account_id": account, "customer_email": STRANGER.email})
+        with pytest.raises(MergeAcrossAccounts):
+            after(Merge(into_id=OTHER), source, target=theirs)
+        own = theirs.model_copy(update={"customer_email": CUSTOMER.email.upper()})
+        assert after(Merge(into_id=OTHER), source, target=own).state.merged_into == OTHER
 
 
 def test_a_wait_reopens_a_resolved_ticket_unless_the_tenant_wants_otherwise() -> None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.mail.addresses import staff_address
+from domain.mail.addresses import note_address, staff_address
 from tests.mail.conftest import AUTHORITY
 from tests.mail.postoffice import SUPPORT, PostOffice, answer, fresh, letter
 
@@ -125,6 +125,16 @@ async def test_d27_orders_above_an_answer_make_it_internal_or_move_the_ticket(po
     assert (note["body"], note["internal"]) == ("Looks like the proxy.", True)
     assert (told["body"], told["internal"]) == ("It was the proxy.", False)
     assert (await post.ticket(ticket["id"]))["status"] == "RESOLVED"
+
+
+async def test_d27_an_answer_to_the_mail_about_a_note_is_a_note(post: PostOffice) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    agent = post.front.seed.users["agent"]
+    there = note_address(SUPPORT, UUID(ticket["id"]), agent, await post.key())
+    await post.send(letter("Refund them?", sender=AGENT), there)
+    await post.send(letter("#public\nWe will refund you.", sender=AGENT), there)
+    said = [(each["body"], each["internal"]) for each in await post.comments(ticket)]
+    assert said == [("Refund them?", True), ("We will refund you.", False)]
 
 
 async def test_d27_what_an_agent_forwards_is_the_first_senders(post: PostOffice) -> None:

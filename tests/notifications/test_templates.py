@@ -96,7 +96,7 @@ def test_whoever_has_no_browser_is_told_of_the_call(template: str) -> None:
     assert 'POST https://api.example/api/auth/password with {"token": "…", "password": "…"}' in made.text
 
 
-@pytest.mark.parametrize("template", ["customer_replied", "ticket_assigned", "mentioned", "ticket_watched"])
+@pytest.mark.parametrize("template", ["customer_replied", "ticket_assigned", "ticket_watched"])
 def test_the_staff_are_told_where_an_answer_by_mail_goes(template: str) -> None:
     told, not_told = (
         render(template, {**TICKET, **COMMON, **FACTS[template], "answerable": answerable}).text
@@ -104,6 +104,11 @@ def test_the_staff_are_told_where_an_answer_by_mail_goes(template: str) -> None:
     )
     assert "goes to the customer; begin it with a line #internal" in told
     assert "#internal" not in not_told
+
+
+def test_an_answer_to_a_note_is_said_to_be_a_note() -> None:
+    facts = {**TICKET, **COMMON, **FACTS["mentioned"], "answerable": True}
+    assert "stays among the staff; begin it with a line #public" in render("mentioned", facts).text
 
 
 @pytest.mark.parametrize("template", ["escalated", "page", "sla_warning", "sla_breached"])

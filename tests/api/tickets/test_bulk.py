@@ -110,6 +110,14 @@ async def test_a_comment_comes_with_the_change_in_one_decision(office: Office) -
     assert (await office.read(tickets[0]))["watchers"] == [str(office.front.seed.users["lead"])]
 
 
+async def test_tags_are_added_and_removed(office: Office) -> None:
+    tickets = [await office.opened(tags=["new", tag]) for tag in ("a", "b")]
+    ids = [each["id"] for each in tickets]
+    job = await asked(office, ids, addTags=["vip"], removeTags=["new"])
+    assert (await ended(office, job))["result"] == {"changed": 2, "failed": 0}
+    assert [(await office.read(each))["tags"] for each in tickets] == [["a", "vip"], ["b", "vip"]]
+
+
 async def test_a_description_is_changed_beside_a_comment_too(office: Office) -> None:
     ticket = await office.opened()
     patch = {"description": "It answers 500.", "reason": "As told by phone"}

@@ -221,6 +221,20 @@ async def test_a_rule_is_read_changed_and_deleted_as_any_record(office: Office) 
     assert ticket["teamId"] is None
 
 
+async def test_a_rule_is_put_before_another_one(office: Office) -> None:
+    first, second = await crew(office, agents=0), await crew(office, agents=0)
+    both = [f"{first.tag}-both"]
+    for each in (first, second):
+        body = {"condition": {"tags": both}, "position": 1}
+        url = f"/api/routing-rules/{each.rule['id']}"
+        assert (await office.call("lead", "PATCH", url, json=body)).json()["position"] == 1
+    assert (await office.opened(tags=both))["teamId"] == second.team["id"]
+    below = (await office.call("lead", "GET", f"/api/routing-rules/{first.rule['id']}")).json()
+    assert below["position"] == 2
+    for each in (first, second):
+        await office.call("lead", "DELETE", f"/api/routing-rules/{each.rule['id']}")
+
+
 async def test_a_rule_that_cannot_be_is_refused_with_all_that_is_wrong(office: Office) -> None:
     body = {
         "name": " ",
