@@ -32,15 +32,17 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, 
 
 
 @asynccontextmanager
-async def attempt(request: Request[Any]) -> AsyncIterator[None]:
+async def attempt(request: Request[Any], contended: frozenset[str]) -> AsyncIterator[None]:
     """Turn failures into the two kinds that the shell knows: Unavailable, which is tried again, and Bug, which is not."""
     try:
         yield
     except AWAY as error:
         raise ApplicationError(type(error).__name__, type=UNAVAILABLE) from error
     except psycopg.errors.UniqueViolation as error:
-        # Another attempt at the same decision got there first, on a worker thought dead; the next attempt finds its row.
-        raced = error.diag.table_name == "processes" or (error.diag.table_name or "").endswith("_history")
+        # Another attempt at the same decision got there first, on a worker thought dead, or another process at what both want; the
+        # next attempt finds its row.
+        table = error.diag.table_name or ""
+        raced = table == "processes" or table.endswith("_history") or table in contended
         raise failure(request, error, UNAVAILABLE if raced else BUG) from error
     except Behind as error:
         log.error("postgres_behind", workflow_id=request.workflow_id, detail=str(error))
@@ -63,7 +65,8 @@ class Area(Generic[S]):
     """What one kind of process brings to the decision: its rule, what that reads, and what the decision writes.
 
     `touches` names the other processes that a command concerns; their rows are locked too, in id order. `more` asks for what can
-    only be named once the first reads are in, its locks first; it costs a round trip where it asks for something.
+    only be named once the first reads are in, its locks first; it costs a round trip where it asks for something. In the tables that
+    are `contended` two processes may want the same row: who comes second is judged again.
     """
 
     kind: str
@@ -75,6 +78,7 @@ class Area(Generic[S]):
     reads: Callable[[Request[Any]], Sequence[Bound]] = lambda _: ()
     touches: Callable[[Request[Any]], Sequence[UUID]] = lambda _: ()
     more: Callable[[OpenDecision], Sequence[Bound]] = lambda _: ()
+    contended: frozenset[str] = frozenset()
 
 
 async def decided(database: Database, area: Area[S], request: Request[Any]) -> Outcome:
@@ -115,7 +119,7 @@ def forgotten(work: asyncio.Task[Outcome]) -> None:
 
 
 async def _decided(database: Database, area: Area[S], request: Request[Any]) -> Outcome:
-    async with attempt(request):
+    async with attempt(request, area.contended):
         async with database.decision(request, area.history, area.reads(request), area.touches(request)) as opened:
             if opened.outcome is None:
                 try:

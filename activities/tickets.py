@@ -229,4 +229,5 @@ TICKETS: Final = Area(
     reads=reads,
     touches=touches,
     more=more,
+    contended=frozenset({"ticket_attachments"}),
 )

@@ -125,6 +125,7 @@ class Conversation:
             severity=old["severity"],
             channel=ContactChannel.PORTAL,
             category=old["category"],
+            cc=tuple(old["cc"]),
             follow_up_of=ticket_id,
             opening=body.body,
             attachment_ids=tuple(body.attachment_ids),

@@ -85,7 +85,7 @@ async def admit(request: Request) -> None:
     """
     app = services(request)
     route: APIRoute = request.scope["route"]
-    least = LEAST_ROLE[request.method, route.path]
+    least = LEAST_ROLE[request.method, route.path_format]
     further = request.scope.get(FURTHER, False)
     if least is not PUBLIC:
         caller, request.state.expires_at = await app.gate.admit(bearer(request))
@@ -94,12 +94,12 @@ async def admit(request: Request) -> None:
         bind_contextvars(tenant_id=str(caller.tenant_id), actor_id=str(caller.id))
         if not further:
             await app.limits.principal(str(caller.id))
-        called = (request.method, route.path)
+        called = (request.method, route.path_format)
         if not (caller.role.includes(least) or trusted_with(caller, called)):
             raise RoleTooLow(least)
         if caller.is_key:
             confine(caller, called)
-    elif route.path not in PROBES and not further:
+    elif route.path_format not in PROBES and not further:
         await app.limits.public(address(request))
 
 
@@ -140,12 +140,13 @@ async def refuse_unknown_parameters(request: Request, dependant: Dependant) -> N
             found = request_params_to_args(each.query_params, request.query_params)[1]
             errors += [error for error in found if error["loc"][-1] not in unknown]
         if dependant.body_params and is_json(request):
-            errors += (await request_body_to_args(dependant.body_params, await request.json(), False))[1]
+            sent = await request.json() if await request.body() else None
+            errors += (await request_body_to_args(dependant.body_params, sent, False))[1]
         raise RequestValidationError(errors)
 
 
 def is_json(request: Request) -> bool:
-    """Whether the body came as JSON; FastAPI has read it, and refused it unless it is."""
+    """Whether the body came as JSON; FastAPI has read it, and refused it unless it is, or is empty."""
     essence = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return essence == "application/json" or essence.endswith("+json")
 

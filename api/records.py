@@ -24,6 +24,8 @@ from db.answers import earlier, keep, reserve
 from db.references import References, unknown
 from domain.process import KeyReused, Stale
 
+LONGEST_PATH: Final = 500
+
 KEPT_HEADERS: Final = ("ETag", "Location")
 
 
@@ -70,9 +72,18 @@ def key_of(request: Request, caller: Caller, key: str) -> Mapping[str, str]:
     """Whose key it is, for which call."""
     return {
         "of_principal": str(caller.id),
-        "of_route": f"{request.method} {request.scope['path']}",
+        "of_route": f"{request.method} {fingerprinted(request.scope['path'])}",
         "of_key": key,
     }
+
+
+def fingerprinted(path: str) -> str:
+    """A path as it is, or, where it is longer than any of ours or holds what Postgres does not, its fingerprint."""
+    return (
+        path
+        if len(path) <= LONGEST_PATH and path.isprintable()
+        else hashlib.sha256(path.encode(errors="replace")).hexdigest()
+    )
 
 
 async def claimed(session: AsyncConnection, identity: Mapping[str, str], mark: str) -> Repeatable:

@@ -20,7 +20,10 @@ from domain.process import Conflict, KeyReused, NotFound
 
 router = Area(prefix="/api/mail/suppressions", tags=["Mail"])
 
-Address = Annotated[str, Path(max_length=254, description="The address.", examples=["casey@shop.example"])]
+Address = Annotated[
+    str,
+    Path(max_length=254, pattern=r"^[^\x00-\x1f\x7f]+$", description="The address.", examples=["casey@shop.example"]),
+]
 
 ORDER: Final = "-createdAt,address"
 
@@ -51,13 +54,13 @@ async def list_suppressions(admin: Admin, session: Session, page: PageQuery) -> 
     return reply(page.page(rows, shown, ORDER, keys))
 
 
-@router.get("/{address}", response_model=SuppressionView)
+@router.get("/{address:path}", response_model=SuppressionView)
 async def get_suppression(address: Address, admin: Admin, session: Session) -> Response:
     """Why an address gets no mail."""
     return reply(shown(await suppressions.find(session, address)))
 
 
-@router.delete("/{address}", status_code=204, response_class=Response)
+@router.delete("/{address:path}", status_code=204, response_class=Response)
 async def delete_suppression(address: Address, admin: Admin, session: Session) -> Response:
     """Send mail to an address again. What was given up meanwhile goes out by `POST /api/notifications/log/{id}/redeliver`."""
     if not await suppressions.lift(session, address):

@@ -110,7 +110,7 @@ async def copy_in(ticket_id: TicketId, body: CopyBody, agent: Agent, app: App, k
     return reply(ticket, version=ticket.version)
 
 
-@router.delete("/{ticket_id}/cc/{email}", response_model=TicketView, responses=REFUSED)
+@router.delete("/{ticket_id}/cc/{email:path}", response_model=TicketView, responses=REFUSED)
 async def leave_out(ticket_id: TicketId, email: Address, agent: Agent, app: App) -> Response:
     """End that."""
     ticket = await app.desk.relate(ticket_id, Relate(cc=email, remove=True), agent, None, "DELETE cc")

@@ -43,7 +43,7 @@ def media_type(stored: str) -> str:
 
 def file_name(stored: str) -> str:
     """A name that is one, on one line and not too long; what it ends with is kept."""
-    name = one_line(stored).replace("/", "_").replace("\\", "_").lstrip(". ")
+    name = one_line(stored).replace("/", "_").replace("\\", "_").lstrip("<. ")
     if len(name) > LONGEST_NAME:
         stem, dot, end = name.rpartition(".")
         end = dot + end if stem and len(end) <= 10 else ""

@@ -31,6 +31,9 @@ SURVEYED: Final = "ticket_resolved"
 Item = Mapping[str, Any]
 
 
+MADE_UP: Final = ".invalid"
+"""What imports give to people who have no address."""
+
 NOTES: Final = frozenset({"mentioned"})
 """Notices of what is said among the staff: an answer to one is a note too."""
 
@@ -49,6 +52,8 @@ class Mailing:
     async def send(self, item: Item, to: str, about: About, facts: Mapping[str, Any]) -> int | None:
         """Write and send. Raises Undelivered, Undeliverable for an address that gets no mail, and Settled when others have the row."""
         found = item["facts"]
+        if to.lower().endswith(MADE_UP):
+            raise Undeliverable("The address is made up and has no mailbox (RFC 2606).")
         if found["suppressed"] is not None:
             raise Undeliverable(f"suppressed: {found['suppressed']}")
         inside, beside = divided(found["files"] or ())

@@ -123,7 +123,6 @@ ATTACH = Statement(
     text("""
 insert into ticket_attachments (tenant_id, attachment_id, ticket_id, comment_id, internal)
 select :tenant_id, id, :ticket, :comment, :internal from unnest(cast(:files as uuid[])) id
-on conflict do nothing
 """)
 )
 TAKE_OVER_COMMENTS = Statement(

@@ -34,6 +34,21 @@ async def test_every_bad_field_is_named_at_once_and_none_is_repeated(api: Front)
     assert "no-address" not in response.text
 
 
+@pytest.mark.parametrize("path", ["/api/auth/password-reset", "/api/ratings/abc", "/api/tickets"])
+async def test_an_empty_body_beside_an_unknown_parameter_is_refused(api: Front, path: str) -> None:
+    document = problem(await api.call("admin", "POST", f"{path}?x=1", headers=JSON), 422, "invalid")
+    assert len(document["errors"]) > 1
+
+
+@pytest.mark.parametrize("thing", ["%00", "a" * 3000])
+async def test_no_path_is_too_odd_for_a_key(api: Front, thing: str) -> None:
+    for path in (f"/api/sla/breaches/{thing}/acknowledge", f"/api/tickets/{thing}/rating"):
+        answer = await api.call(
+            "admin", "POST", path, json={"score": 1, "reason": "x"}, headers={"Idempotency-Key": "k"}
+        )
+        assert answer.status_code == 422, answer.text
+
+
 @pytest.mark.parametrize(
     ("error", "away", "unwritable"),
     [

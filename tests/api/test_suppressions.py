@@ -65,3 +65,11 @@ async def test_the_list_shows_the_latest_first_page_by_page(api: Front) -> None:
 )
 async def test_what_is_no_address_is_refused(api: Front, body: dict[str, object], named: set[str]) -> None:
     assert places(problem(await api.call("admin", "POST", PATH, json=body), 422, "invalid")) == named
+
+
+async def test_an_odd_address_can_be_lifted_again(api: Front) -> None:
+    made = await api.call("admin", "POST", PATH, json={"address": "a/b@shop.example"})
+    where = made.headers["Location"]
+    assert (await api.call("admin", "GET", where)).json()["address"] == "a/b@shop.example"
+    assert (await api.call("admin", "DELETE", where)).status_code == 204
+    problem(await api.call("admin", "GET", f"{PATH}/%00"), 422, "invalid")

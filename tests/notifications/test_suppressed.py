@@ -106,3 +106,12 @@ async def test_an_attempt_that_is_repeated_after_a_crash_is_one_refusal(room: Ma
     await room.dispatcher.drain()
     assert len(room.mail.tried) == 2
     assert await suppressed(room) == []
+
+
+async def test_nothing_is_sent_to_an_address_that_an_import_made_up(room: Mailroom) -> None:
+    address = f"user-3.{fresh_address()}.invalid"
+    row = await room.post(recipient=address)
+    await room.dispatcher.drain()
+    found = await room.row(row)
+    assert (found["dead_at"] is not None, room.mail.to(address)) == (True, [])
+    assert "made up" in found["last_error"]

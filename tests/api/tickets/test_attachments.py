@@ -523,3 +523,21 @@ async def test_a_file_that_a_comment_is_taking_at_this_moment_is_not_dropped(off
         async with asyncio.timeout(5):
             await keeper(office).round(datetime.now(UTC))
     await office.commented(ticket, attachmentIds=[file["id"]])
+
+
+async def test_of_two_tickets_that_say_a_file_at_once_one_gets_it(office: Office) -> None:
+    for _ in range(4):
+        tickets = [await office.opened() for _ in range(2)]
+        uploaded = await office.call("agent", "POST", "/api/attachments", files={"file": ("a.txt", b"a")})
+        file = uploaded.json()["id"]
+        body = {"body": "See this.", "attachmentIds": [file]}
+        answers = await asyncio.gather(
+            *(
+                office.call("agent", "POST", path(ticket) + "/comments", json=body)
+                for ticket in tickets
+                for _ in range(3)
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [201] + 5 * [422]
+        [said] = [answer.json() for answer in answers if answer.status_code == 201]
+        assert [each["id"] for each in said["attachments"]] == [file]
