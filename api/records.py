@@ -81,7 +81,7 @@ def fingerprinted(path: str) -> str:
     """A path as it is, or, where it is longer than any of ours or holds what Postgres does not, its fingerprint."""
     return (
         path
-        if len(path) <= LONGEST_PATH and path.isprintable()
+        if len(path) <= LONGEST_PATH and path.isascii() and path.isprintable()
         else hashlib.sha256(path.encode(errors="replace")).hexdigest()
     )
 
