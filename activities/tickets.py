@@ -23,23 +23,21 @@ from domain.customers import ContactChannel, Tier, mail_domain
 from domain.process import Decision, Wake
 from domain.protocol import Outcome, Record, Request
 from domain.sla.clocks import Clock
-from domain.tickets.decide import decide
-from domain.tickets.draft import Event
-from domain.tickets.greeting import subject_key
-from domain.tickets.lifecycle import FINAL
-from domain.tickets.model import (
+from domain.tickets.commands import (
     TICKET_COMMAND,
     ApplyMacro,
     Assign,
     CreateTicket,
     ImportTicket,
     Merge,
-    Method,
-    Policy,
     Relate,
-    Ticket,
     TicketCommand,
 )
+from domain.tickets.decide import decide
+from domain.tickets.draft import Event
+from domain.tickets.greeting import subject_key
+from domain.tickets.lifecycle import FINAL
+from domain.tickets.model import Method, Policy, Ticket
 from domain.tickets.queueing import waits
 from domain.tickets.routing import Queue, Traits, fitting
 from domain.tickets.surroundings import Surroundings, Target

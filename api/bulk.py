@@ -24,10 +24,11 @@ from domain.ids import command_id, derived_id
 from domain.jobs import Failure, Job, Page
 from domain.process import Invalid, KeyReused, NotFound
 from domain.protocol import Message
+from domain.tickets.commands import AddComment, ApplyMacro, ChangeTicket
 from domain.tickets.fields import check
 from domain.tickets.lifecycle import TicketFinal
 from domain.tickets.mentions import mentioned
-from domain.tickets.model import AddComment, ApplyMacro, ChangeTicket, Status
+from domain.tickets.model import Status
 
 router = Area(prefix="/api/tickets", tags=["Tickets"])
 

@@ -10,7 +10,7 @@ from api.auth import Caller
 from api.desk import Desk
 from api.errors import Refused
 from api.processes import Finished
-from api.schemas.tickets import CommentView, NewCall, NewComment
+from api.schemas.comments import CommentView, NewCall, NewComment
 from api.ticket_kind import TICKET
 from api.ticket_views import file_views, said_view
 from db.attachments import attachments_of
@@ -21,9 +21,10 @@ from domain.identity import Role
 from domain.ids import derived_id, fingerprint, opening_id
 from domain.process import Forbidden
 from domain.protocol import Message, Receipt
+from domain.tickets.commands import AddComment, CreateTicket
 from domain.tickets.lifecycle import TicketFinal
 from domain.tickets.mentions import mentioned
-from domain.tickets.model import AddComment, Call, CreateTicket, Ticket
+from domain.tickets.model import Call, Ticket
 
 
 @dataclass(frozen=True)

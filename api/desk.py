@@ -34,20 +34,12 @@ from domain.ids import command_id, derived_id, fingerprint
 from domain.process import KeyReused, NotFound
 from domain.protocol import Message, Receipt
 from domain.sla.clocks import ClockKind
+from domain.tickets.commands import AdjustClock, ApplyMacro, ChangeTicket, ClockAction, CreateTicket, Merge, Relate
 from domain.tickets.decide import take_in
 from domain.tickets.fields import Fault
 from domain.tickets.lifecycle import TicketFinal
 from domain.tickets.merging import into_itself
-from domain.tickets.model import (
-    AdjustClock,
-    ApplyMacro,
-    ChangeTicket,
-    ClockAction,
-    CreateTicket,
-    Merge,
-    Relate,
-    Status,
-)
+from domain.tickets.model import Status
 from domain.tickets.surroundings import Surroundings
 
 OPENING: Final = "POST /api/tickets"

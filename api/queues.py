@@ -22,7 +22,7 @@ from domain.ids import command_id
 from domain.jobs import Job, Page
 from domain.process import NotFound
 from domain.protocol import Message
-from domain.tickets.model import Assign
+from domain.tickets.commands import Assign
 
 log = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from db.positions import Row
 from db.ticket_templates import TEMPLATES, facts_of_request, facts_of_ticket
 from db.tickets.relations import colleagues_called
 from domain.process import Conflict, Forbidden, Invalid, NotFound
+from domain.tickets.commands import AddComment, ApplyMacro, ChangeTicket
 from domain.tickets.mentions import mentioned
-from domain.tickets.model import AddComment, ApplyMacro, ChangeTicket
 from domain.tickets.templates import one_line, render, values_of
 
 LONGEST_SUBJECT: Final = 300

@@ -4,7 +4,8 @@ from typing import Final
 
 from api.processes import Kind
 from domain.customers import Tier
-from domain.tickets.model import CreateTicket, ImportTicket, Status
+from domain.tickets.commands import CreateTicket, ImportTicket
+from domain.tickets.model import Status
 
 
 def foreseen(command: CreateTicket | ImportTicket) -> dict[str, str]:

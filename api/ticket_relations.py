@@ -10,27 +10,18 @@ from api.dependencies import Agent, App, IdempotencyKey, Principal, Session
 from api.errors import refusals
 from api.responses import reply
 from api.routing import Area
+from api.schemas.comments import CommentView, NewCall, TypingBody
 from api.schemas.common import Email
-from api.schemas.tickets import (
-    CommentView,
-    CopyBody,
-    LinkBody,
-    LinkedView,
-    LinksView,
-    MergeBody,
-    NewCall,
-    TicketView,
-    TypingBody,
-    WatcherBody,
-)
+from api.schemas.tickets import CopyBody, LinkBody, LinkedView, LinksView, MergeBody, TicketView, WatcherBody
 from api.tickets import TicketId, found
 from db.events import note_typing
 from db.tickets.reads import find_ticket
 from db.tickets.relations import list_links
 from domain.process import Forbidden, Invalid, KeyReused, NotFound
+from domain.tickets.commands import Relate
 from domain.tickets.lifecycle import IllegalTransition, TicketFinal
 from domain.tickets.merging import MergeAcrossAccounts, MergeTargetFinal
-from domain.tickets.model import Link, LinkKind, Relate
+from domain.tickets.model import Link, LinkKind
 
 router = Area(prefix="/api/tickets", tags=["Tickets"])
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from api.auth import Caller
 from api.schemas.attachments import FileView
-from api.schemas.tickets import Author, CallView, CommentView, NewComment, SlaStanding, TicketView
+from api.schemas.comments import Author, CallView, CommentView, NewComment
+from api.schemas.tickets import SlaStanding, TicketView
 from domain.customers import ContactChannel
 from domain.identity import Actor
 from domain.protocol import Receipt

@@ -16,16 +16,9 @@ from api.history import told
 from api.paging import Page, PageRequest
 from api.responses import reply
 from api.routing import Area
+from api.schemas.comments import CommentOrder, CommentView, NewComment
 from api.schemas.history import HistoryView
-from api.schemas.tickets import (
-    CommentOrder,
-    CommentView,
-    NewComment,
-    NewTicket,
-    TicketPatch,
-    TicketQuery,
-    TicketView,
-)
+from api.schemas.tickets import NewTicket, TicketPatch, TicketQuery, TicketView
 from api.ticket_views import comment_view, ticket_view
 from db.attachments import attachments_of
 from db.tickets.history import list_history

@@ -7,7 +7,7 @@ from workflows.process import Process
 with workflow.unsafe.imports_passed_through():
     from activities.tickets import TicketActivities
     from domain.protocol import CREATE_UPDATE, Ended, Message, Receipt, Start
-    from domain.tickets.model import (
+    from domain.tickets.commands import (
         Absorb,
         AddComment,
         AdjustClock,

@@ -24,8 +24,9 @@ from domain.mail.message import MOST_TEXT_BYTES, InboundMail
 from domain.mail.plans import AnyPlan, Append, Open, Park, Reason, Same
 from domain.process import NotFound
 from domain.protocol import Message
+from domain.tickets.commands import AddComment, CreateTicket, Relate
 from domain.tickets.lifecycle import TicketFinal
-from domain.tickets.model import MOST_COPIES, AddComment, CreateTicket, Link, LinkKind, Relate, Ticket
+from domain.tickets.model import MOST_COPIES, Link, LinkKind, Ticket
 
 LONGEST: Final = 100_000
 """Characters of a description, a comment, and of what one quotes."""

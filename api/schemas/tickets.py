@@ -1,7 +1,6 @@
 """Tickets on the wire."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,16 +8,14 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
-    StrictBool,
     StringConstraints,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
-    field_validator,
 )
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic_core import PydanticKnownError
 
-from api.schemas.attachments import AttachmentIds, FileView
+from api.schemas.attachments import AttachmentIds
 from api.schemas.common import (
     Body,
     Email,
@@ -34,7 +31,7 @@ from api.schemas.common import (
     storable,
 )
 from domain.customers import ContactChannel, Tier
-from domain.tickets.model import Direction, LinkKind, Method, Priority, Severity, Status
+from domain.tickets.model import LinkKind, Method, Priority, Severity, Status
 from domain.tickets.standing import SlaState
 
 Subject = Annotated[
@@ -139,48 +136,6 @@ class TicketPatch(Body):
     reason: Reason = UNSET
 
 
-class NewComment(Body):
-    """Something said on a ticket, to the customer unless `internal`; `status` moves the ticket in the same decision.
-
-    A LEAD may date a reply that happened earlier with `occurredAt` and a `reason`.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"body": "We found the cause.", "status": "PENDING_CUSTOMER"}]}
-    )
-
-    tenant_id: OwnTenant | None = None
-    body: Description
-    internal: StrictBool = False
-    attachment_ids: AttachmentIds = []
-    status: Status | None = None
-    occurred_at: Instant | None = None
-    reason: Annotated[Reason | None, Field(validate_default=True)] = None
-
-    @field_validator("reason")
-    @classmethod
-    def _says_why_it_is_dated(cls, reason: str | None, info: ValidationInfo) -> str | None:
-        if reason is None and info.data.get("occurred_at") is not None:
-            raise PydanticCustomError("missing", "must say why, when occurredAt is given")
-        return reason
-
-
-class NewCall(Body):
-    """A call with the customer, logged: a call of some seconds is contact, and counts as an answer; its notes are the staff's."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"direction": "INBOUND", "seconds": 340, "notes": "Walked through the set-up."}]
-        }
-    )
-
-    tenant_id: OwnTenant | None = None
-    direction: Direction
-    seconds: Annotated[int, Field(ge=0, le=86_400, strict=True, description="0 is a call that was missed.")]
-    notes: Description
-    status: Status | None = None
-
-
 class MergeBody(Body):
     """The ticket in which the conversation goes on."""
 
@@ -205,12 +160,6 @@ class CopyBody(Body):
     """An address that is to hear what the customer is told, and may answer."""
 
     email: Email
-
-
-class TypingBody(Body):
-    """Somebody is writing; with `internal` a note, of which only the staff hear."""
-
-    internal: StrictBool = False
 
 
 class LinkView(View):
@@ -287,46 +236,6 @@ class TicketView(Resource):
     satisfaction: int | None = Field(ge=1, le=5, description="How the customer rated its latest resolution.")
     sla: SlaStanding
     allowed_transitions: list[Status]
-
-
-class Author(View):
-    """Who wrote a comment."""
-
-    id: UUID | None
-    name: str
-    role: str
-
-
-class CallView(View):
-    """A call that was logged."""
-
-    direction: Direction
-    seconds: int
-
-
-class CommentView(Resource):
-    """A comment. On a final ticket a customer's comment opens a follow-up: `ticketId` is then the new ticket's.
-
-    On a ticket that was merged it lands on the other one. `quoted` is what a mail quoted, folded away; `automatic` was written
-    by a machine.
-    """
-
-    ticket_id: UUID
-    author: Author
-    body: str
-    internal: bool
-    channel: ContactChannel | None = Field(description="How it came, where that is not the ticket's own channel.")
-    automatic: bool
-    quoted: str | None
-    call: CallView | None
-    attachments: list[FileView]
-
-
-class CommentOrder(StrEnum):
-    """The order of a conversation."""
-
-    NEWEST = "-createdAt"
-    OLDEST = "createdAt"
 
 
 class TicketQuery(Body):

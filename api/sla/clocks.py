@@ -24,8 +24,8 @@ from domain.sla.deeds import Deed, deeds_of, why_held
 from domain.sla.explain import explain
 from domain.sla.policy import SlaPolicy
 from domain.tickets.clocks import ClockStands, NoClock
+from domain.tickets.commands import ClockAction
 from domain.tickets.lifecycle import TicketFinal
-from domain.tickets.model import ClockAction
 from runtime.holidays import holidays_or_none
 
 router = Area(prefix="/api/tickets/{ticket_id}/sla", tags=["SLA"])

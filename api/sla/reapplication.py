@@ -23,7 +23,7 @@ from domain.ids import command_id
 from domain.jobs import Failure, Job, Page
 from domain.process import NotFound
 from domain.protocol import Message
-from domain.tickets.model import Reapply
+from domain.tickets.commands import Reapply
 
 REAPPLY: Final = "REAPPLY"
 RECOUNT: Final = "RECOUNT"

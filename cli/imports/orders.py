@@ -10,15 +10,9 @@ from cli.imports.records import Directory
 from domain.identity import SYSTEM, Actor
 from domain.ids import command_id, derived_id, fingerprint
 from domain.protocol import Message
+from domain.tickets.commands import ImportComments, ImportedComment, ImportTicket
 from domain.tickets.importing import gist
-from domain.tickets.model import (
-    MOST_LINKS,
-    ImportComments,
-    ImportedComment,
-    ImportTicket,
-    Link,
-    LinkKind,
-)
+from domain.tickets.model import MOST_LINKS, Link, LinkKind
 
 MOST_BYTES: Final = 300_000
 """Of comments in one command: with the description and the ticket's state it stays well below what Temporal takes (2 MiB)."""

@@ -8,7 +8,8 @@ from db.decisions import OpenDecision
 from db.routing import LOCK_QUEUES_OF, NOTE_TURN, QUEUE_DRAINS
 from db.statements import Bound
 from domain.process import Command, Decision
-from domain.tickets.model import ChangeTicket, CreateTicket, ImportTicket, Ticket, change_in
+from domain.tickets.commands import ChangeTicket, CreateTicket, ImportTicket, change_in
+from domain.tickets.model import Ticket
 from domain.tickets.queueing import unresolved, waits
 
 

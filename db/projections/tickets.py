@@ -16,17 +16,17 @@ from db.statements import Bound, Statement, json_param
 from db.tables.tickets import support_tickets
 from domain.ids import derived_id, opening_id
 from domain.process import Decision
-from domain.tickets.model import (
+from domain.tickets.commands import (
     AddComment,
     CreateTicket,
     ImportComments,
     ImportedComment,
     ImportTicket,
     Merge,
-    Ticket,
     change_in,
     comment_in,
 )
+from domain.tickets.model import Ticket
 from domain.tickets.standing import standing
 
 MOVING: Final = (

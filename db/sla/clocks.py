@@ -11,7 +11,7 @@ from db.tables.sla import sla_breach_actions, sla_breaches, sla_clocks
 from db.tables.tickets import support_tickets, ticket_history
 from domain.sla.clocks import Clock, ClockKind, Run, Target
 from domain.sla.deeds import Deed
-from domain.tickets.model import ClockAction
+from domain.tickets.commands import ClockAction
 
 _ticket = bindparam("ticket", type_=Uuid)
 _kinds = case({kind.value: place for place, kind in enumerate(ClockKind)}, value=sla_clocks.c.kind)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from domain.sla.clocks import Clock, ClockKind
 from domain.sla.preview import Segment, SegmentState
-from domain.tickets.model import ClockAction
+from domain.tickets.commands import ClockAction
 
 
 class Deed(NamedTuple):

@@ -10,9 +10,10 @@ from domain.sla import clocks
 from domain.sla.clocks import OPEN, Clock, ClockKind, ClockState, Hold, Timetables, counting
 from domain.sla.escalation import Notify
 from domain.sla.ladder import threshold
+from domain.tickets.commands import AdjustClock, ClockAction
 from domain.tickets.draft import Draft
 from domain.tickets.lifecycle import FINAL
-from domain.tickets.model import MOST_UNANSWERED, AdjustClock, ClockAction, Status, Ticket
+from domain.tickets.model import MOST_UNANSWERED, Status, Ticket
 from domain.tickets.recipients import recipient
 from domain.tickets.surroundings import Terms
 

@@ -8,10 +8,11 @@ from domain.identity import Actor
 from domain.process import Channel, DeadlineState, Forbidden, Invalid, NotFound
 from domain.tickets import escalations
 from domain.tickets.clocks import answered, asked, follow, owe_an_answer
+from domain.tickets.commands import AddComment
 from domain.tickets.draft import Draft, Event
 from domain.tickets.due import fall_due
 from domain.tickets.lifecycle import FINAL, TicketFinal, deadlines, moved
-from domain.tickets.model import AddComment, Status, Ticket
+from domain.tickets.model import Status, Ticket
 from domain.tickets.relations import copy_in, watch
 
 CHAT_LIVE: Final = timedelta(minutes=10)

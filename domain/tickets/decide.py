@@ -7,14 +7,7 @@ from domain.identity import Actor
 from domain.process import Decision, Forbidden, Invalid, NotFound, Stale, Wake
 from domain.tickets import escalations
 from domain.tickets.clocks import adjust, begin, excuse, follow, recount, retarget
-from domain.tickets.conversation import UnknownFile, admit, comment
-from domain.tickets.draft import Draft, Event
-from domain.tickets.due import fall_due
-from domain.tickets.greeting import acknowledge
-from domain.tickets.importing import go_on, take_over
-from domain.tickets.lifecycle import FINAL, TicketFinal, move, moved
-from domain.tickets.merging import absorb, merge
-from domain.tickets.model import (
+from domain.tickets.commands import (
     Absorb,
     AddComment,
     AdjustClock,
@@ -25,14 +18,18 @@ from domain.tickets.model import (
     CreateTicket,
     ImportComments,
     ImportTicket,
-    Link,
-    LinkKind,
     Merge,
     Reapply,
     Relate,
-    Status,
-    Ticket,
 )
+from domain.tickets.conversation import UnknownFile, admit, comment
+from domain.tickets.draft import Draft, Event
+from domain.tickets.due import fall_due
+from domain.tickets.greeting import acknowledge
+from domain.tickets.importing import go_on, take_over
+from domain.tickets.lifecycle import FINAL, TicketFinal, move, moved
+from domain.tickets.merging import absorb, merge
+from domain.tickets.model import Link, LinkKind, Status, Ticket
 from domain.tickets.outcome import PATCHED, conclude
 from domain.tickets.queueing import assign, enqueue, given_back, route, transferred
 from domain.tickets.relations import copy_in, relate

@@ -7,8 +7,8 @@ from domain.customers import ContactChannel
 from domain.mail.threads import topic
 from domain.process import Channel
 from domain.sla.clocks import ClockKind, last_due
+from domain.tickets.commands import CreateTicket
 from domain.tickets.draft import Draft
-from domain.tickets.model import CreateTicket
 
 GREETED: Final = frozenset({ContactChannel.EMAIL, ContactChannel.PORTAL})
 """The channels on which a customer sees nobody; who chats, calls or programs knows that the request has come."""

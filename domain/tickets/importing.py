@@ -9,17 +9,11 @@ from domain.identity import Role
 from domain.process import Conflict, Decision, Forbidden, Invalid
 from domain.sla.clocks import ClockKind
 from domain.tickets.clocks import begin, owe
+from domain.tickets.commands import ImportComments, ImportedComment, ImportTicket
 from domain.tickets.draft import Draft, Event
 from domain.tickets.due import fall_due
 from domain.tickets.lifecycle import FINAL
-from domain.tickets.model import (
-    MOST_COPIES,
-    ImportComments,
-    ImportedComment,
-    ImportTicket,
-    Status,
-    Ticket,
-)
+from domain.tickets.model import MOST_COPIES, Status, Ticket
 from domain.tickets.outcome import conclude
 from domain.tickets.queueing import unresolved
 from domain.tickets.surroundings import Surroundings

@@ -7,6 +7,7 @@ from domain.sla import clocks
 from domain.sla.clocks import ClockKind, counting
 from domain.tickets import escalations
 from domain.tickets.clocks import follow, owe
+from domain.tickets.commands import Absorb, Merge
 from domain.tickets.draft import Draft
 from domain.tickets.lifecycle import FINAL, moved
 from domain.tickets.model import (
@@ -15,10 +16,8 @@ from domain.tickets.model import (
     MOST_MERGED,
     MOST_UNANSWERED,
     MOST_WATCHERS,
-    Absorb,
     Link,
     LinkKind,
-    Merge,
     Status,
     Ticket,
 )

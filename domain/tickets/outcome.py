@@ -7,20 +7,11 @@ from pydantic import JsonValue
 
 from domain.process import Change, Command, Decision, Settlement, Wake
 from domain.sla.clocks import ClockState
+from domain.tickets.commands import Absorb, Assign, ImportComments, ImportTicket, Merge, Relate, change_in, comment_in
 from domain.tickets.draft import Draft
 from domain.tickets.due import promises
 from domain.tickets.lifecycle import FINAL
-from domain.tickets.model import (
-    Absorb,
-    Assign,
-    ImportComments,
-    ImportTicket,
-    Merge,
-    Relate,
-    Ticket,
-    change_in,
-    comment_in,
-)
+from domain.tickets.model import Ticket
 from domain.tickets.surroundings import Surroundings
 
 PATCHED: Final = (

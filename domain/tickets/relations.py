@@ -4,8 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from domain.process import Forbidden, Invalid
+from domain.tickets.commands import Relate
 from domain.tickets.draft import Draft
-from domain.tickets.model import MOST_COPIES, MOST_LINKS, MOST_WATCHERS, LinkKind, Relate
+from domain.tickets.model import MOST_COPIES, MOST_LINKS, MOST_WATCHERS, LinkKind
 
 
 def relate(draft: Draft, command: Relate) -> None:

@@ -16,7 +16,8 @@ from domain.sla.credits import CreditRule, Step
 from domain.sla.escalation import Action, ClockPercent, Notify, Rule
 from domain.sla.policy import Definition, Granted, NamedCalendar, SlaPolicy
 from domain.sla.timetable import no_holidays
-from domain.tickets.model import ChangeTicket, Severity, Status, Ticket
+from domain.tickets.commands import ChangeTicket
+from domain.tickets.model import Severity, Status, Ticket
 from domain.tickets.surroundings import Terms
 from tests.domain.tickets import AGENT, CUSTOMER, after, creation, reply
 

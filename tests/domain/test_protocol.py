@@ -12,7 +12,7 @@ from domain.identity import RANK, Actor, Role
 from domain.ids import command_id, derived_id, effect_id, fingerprint, opening_id, wake_id, workflow_id
 from domain.process import Deadline, Effect, Settlement, Wake
 from domain.protocol import Message, Outcome, PendingEffect, Receipt, Record, Request, Snapshot, Start
-from domain.tickets.model import AddComment, ChangeTicket, CreateTicket, TicketCommand
+from domain.tickets.commands import AddComment, ChangeTicket, CreateTicket, TicketCommand
 from tests.domain.tickets import creation, reply
 
 TENANT, PROCESS = UUID(int=1), UUID(int=2)

@@ -6,7 +6,7 @@ from uuid import UUID
 from domain.sla.clocks import Clock, ClockKind, Target
 from domain.sla.deeds import Deed, deeds_of, why_held
 from domain.sla.preview import Segment, SegmentState
-from domain.tickets.model import ClockAction
+from domain.tickets.commands import ClockAction
 
 LAST, FIRST = ClockKind.RESOLUTION, ClockKind.FIRST_RESPONSE
 TARGET = Target(definition_id=UUID(int=1), calendar_id=UUID(int=2), minutes=60)

@@ -5,7 +5,8 @@ import pytest
 from domain.process import Forbidden
 from domain.sla.clocks import ClockState
 from domain.tickets.clocks import ClockStands, NoClock
-from domain.tickets.model import AdjustClock, ClockAction, Severity, Status
+from domain.tickets.commands import AdjustClock, ClockAction
+from domain.tickets.model import Severity, Status
 from tests.domain.promises import (
     FIRST,
     LAST,

@@ -4,7 +4,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.sla.clocks import Cause, ClockState
-from domain.tickets.model import Priority, Reapply, Severity, Status
+from domain.tickets.commands import Reapply
+from domain.tickets.model import Priority, Severity, Status
 from tests.domain.promises import (
     CALENDARS,
     FIRST,

@@ -6,7 +6,8 @@ import pytest
 
 from domain.customers import CHANNELS, ContactChannel, Tier
 from domain.process import Forbidden, Invalid, Stale
-from domain.tickets.model import ChangeTicket, Priority, Severity, Status
+from domain.tickets.commands import ChangeTicket
+from domain.tickets.model import Priority, Severity, Status
 from domain.tickets.outcome import PATCHED
 from tests.domain.tickets import ACCOUNT, AGENT, CUSTOMER, SOMEBODY, START, after, creation, ticket
 

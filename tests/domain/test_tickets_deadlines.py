@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.process import Wake
+from domain.tickets.commands import ChangeTicket
 from domain.tickets.lifecycle import TicketFinal
-from domain.tickets.model import ChangeTicket, Policy, Status
+from domain.tickets.model import Policy, Status
 from tests.domain.tickets import (
     CUSTOMER,
     OFF,

@@ -8,22 +8,10 @@ import pytest
 from domain.customers import ContactChannel
 from domain.identity import SYSTEM
 from domain.process import Forbidden, Invalid
+from domain.tickets.commands import ApplyMacro, ChangeTicket, ImportTicket, Relate
 from domain.tickets.conversation import REOPENS_BY_MAIL, UnknownFile
 from domain.tickets.greeting import subject_key
-from domain.tickets.model import (
-    MOST_LINKS,
-    ApplyMacro,
-    Call,
-    ChangeTicket,
-    Direction,
-    ImportTicket,
-    Link,
-    LinkKind,
-    Policy,
-    Priority,
-    Relate,
-    Status,
-)
+from domain.tickets.model import MOST_LINKS, Call, Direction, Link, LinkKind, Policy, Priority, Status
 from tests.domain.tickets import AGENT, CUSTOMER, SOMEBODY, START, TICKET_ID, after, creation, move, reply, ticket, told
 
 OTHER = UUID(int=0x07)

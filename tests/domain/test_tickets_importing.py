@@ -9,18 +9,10 @@ import pytest
 from domain.identity import SYSTEM, Actor, Role
 from domain.process import Forbidden, Invalid
 from domain.sla.clocks import ClockKind, ClockState
+from domain.tickets.commands import ImportComments, ImportedComment, ImportTicket
 from domain.tickets.importing import ImportOver, gist
 from domain.tickets.lifecycle import FINAL
-from domain.tickets.model import (
-    MOST_COPIES,
-    ImportComments,
-    ImportedComment,
-    ImportTicket,
-    Link,
-    LinkKind,
-    Status,
-    Ticket,
-)
+from domain.tickets.model import MOST_COPIES, Link, LinkKind, Status, Ticket
 from tests.domain.promises import FIRST, LAST, NEXT, policy, terms
 from tests.domain.tickets import AGENT, CUSTOMER, SOMEBODY, START, after, open_promises, told
 

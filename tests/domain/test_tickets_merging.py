@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 
 from domain.process import Forbidden, Invalid, NotFound
+from domain.tickets.commands import Absorb, Merge
 from domain.tickets.lifecycle import TicketFinal
 from domain.tickets.merging import MergeAcrossAccounts, MergeTargetFinal, left_behind, wait_of
-from domain.tickets.model import Absorb, Merge, Policy, Status
+from domain.tickets.model import Policy, Status
 from domain.tickets.surroundings import Target
 from tests.domain.tickets import (
     ACCOUNT,

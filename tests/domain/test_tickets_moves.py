@@ -6,8 +6,9 @@ import pytest
 
 from domain.identity import Actor, Role
 from domain.process import Forbidden, Invalid, NotFound, Wake
+from domain.tickets.commands import ChangeTicket
 from domain.tickets.lifecycle import FINAL, MOVES, IllegalTransition, TicketFinal, allowed
-from domain.tickets.model import ChangeTicket, Status
+from domain.tickets.model import Status
 from tests.domain.tickets import (
     AGENT,
     CUSTOMER,

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from domain.identity import Actor
 from domain.process import Decision, Refusal, Wake
+from domain.tickets.commands import TICKET_COMMAND, AddComment, ChangeTicket
 from domain.tickets.lifecycle import FINAL, MOVES
-from domain.tickets.model import TICKET_COMMAND, AddComment, ChangeTicket, Policy, Priority, Severity, Status, Ticket
+from domain.tickets.model import Policy, Priority, Severity, Status, Ticket
 from tests.domain.tickets import AGENT, CUSTOMER, SOMEBODY, START, STRANGER, after, creation, settled
 
 # Lives are long to draw, and a busy machine must not fail a rule.

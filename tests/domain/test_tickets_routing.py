@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from domain.customers import ContactChannel, Tier
-from domain.tickets.model import Assign, ChangeTicket, Method, Route, Status
+from domain.tickets.commands import Assign, ChangeTicket
+from domain.tickets.model import Method, Route, Status
 from domain.tickets.queueing import NobodyFree, NothingToAssign, waits
 from domain.tickets.routing import Candidate, Condition, Queue, Rule, choose, fitting
 from tests.domain.tickets import AGENT, CUSTOMER, SOMEBODY, START, after, creation, move, ticket, told

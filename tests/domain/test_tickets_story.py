@@ -15,17 +15,8 @@ from domain.sla.calendars import DAYS
 from domain.sla.clocks import Clock, ClockKind
 from domain.sla.escalation import Notify, Page, Raise, Reassign
 from domain.tickets.clock_story import Edit, Why, clock_changes, sentence
-from domain.tickets.model import (
-    AdjustClock,
-    ApplyMacro,
-    ChangeTicket,
-    ClockAction,
-    Policy,
-    Priority,
-    Reapply,
-    Severity,
-    Status,
-)
+from domain.tickets.commands import AdjustClock, ApplyMacro, ChangeTicket, ClockAction, Reapply
+from domain.tickets.model import Policy, Priority, Severity, Status
 from domain.tickets.story import Did, Known, Recorded, Story, tell
 from tests.domain.promises import (
     ALWAYS,

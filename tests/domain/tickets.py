@@ -7,19 +7,11 @@ from uuid import UUID
 from domain.customers import ContactChannel, Tier
 from domain.identity import Actor, Role
 from domain.process import Command, Deadline, Decision
+from domain.tickets.commands import AddComment, ChangeTicket, CreateTicket
 from domain.tickets.decide import decide
 from domain.tickets.draft import Event
 from domain.tickets.lifecycle import deadlines
-from domain.tickets.model import (
-    AddComment,
-    ChangeTicket,
-    CreateTicket,
-    Policy,
-    Priority,
-    Severity,
-    Status,
-    Ticket,
-)
+from domain.tickets.model import Policy, Priority, Severity, Status, Ticket
 from domain.tickets.surroundings import Surroundings
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -25,7 +25,7 @@ from domain.identity import SYSTEM, Actor, Role
 from domain.ids import workflow_id
 from domain.process import Command
 from domain.protocol import STATE_QUERY, WAKE_SIGNAL, Message, Receipt, Snapshot
-from domain.tickets.model import (
+from domain.tickets.commands import (
     Absorb,
     AddComment,
     AdjustClock,
@@ -38,9 +38,8 @@ from domain.tickets.model import (
     Merge,
     Reapply,
     Relate,
-    Status,
-    Ticket,
 )
+from domain.tickets.model import Status, Ticket
 from runtime.settings import APP_ROLE, Settings
 from tests import stack
 from worker import make_worker

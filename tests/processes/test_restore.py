@@ -22,15 +22,15 @@ from db.decisions import Database
 from db.engine import make_engine
 from domain.identity import SYSTEM, Actor, Role
 from domain.protocol import Message
-from domain.tickets.model import (
+from domain.tickets.commands import (
     AddComment,
     ChangeTicket,
     CreateTicket,
     ImportComments,
     ImportedComment,
     ImportTicket,
-    Status,
 )
+from domain.tickets.model import Status
 from runtime.settings import APP_ROLE, PostgresSettings, Settings
 from tests import stack
 from worker import make_worker

@@ -9,7 +9,8 @@ from temporalio.client import WorkflowExecutionStatus
 from api.processes import Finished
 from domain.identity import SYSTEM, Role
 from domain.protocol import Message
-from domain.tickets.model import ImportComments, ImportedComment, Status
+from domain.tickets.commands import ImportComments, ImportedComment
+from domain.tickets.model import Status
 from tests.processes.desk import Desk, OneTicket
 
 LONG_AGO = datetime(2020, 1, 2, tzinfo=UTC)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from domain.ids import workflow_id
 from domain.protocol import Request, Snapshot
-from domain.tickets.model import ChangeTicket, Priority, Status, Ticket, TicketCommand
+from domain.tickets.commands import ChangeTicket, TicketCommand
+from domain.tickets.model import Priority, Status, Ticket
 from tests.processes.desk import Desk, OneTicket, backstage
 
 

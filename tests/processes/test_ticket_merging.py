@@ -1,6 +1,7 @@
 """D14 to the instant: what becomes of the promises of a ticket that is merged, on real servers."""
 
-from domain.tickets.model import Merge, Severity, Status
+from domain.tickets.commands import Merge
+from domain.tickets.model import Severity, Status
 from tests.processes.desk import Desk
 
 

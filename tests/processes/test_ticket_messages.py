@@ -11,7 +11,8 @@ from api.errors import Refused
 from api.processes import Broken, Finished
 from domain.process import KeyReused, NotFound
 from domain.protocol import FOREIGN, Receipt, Start
-from domain.tickets.model import ChangeTicket, CreateTicket, Priority, Severity, Status
+from domain.tickets.commands import ChangeTicket, CreateTicket
+from domain.tickets.model import Priority, Severity, Status
 from tests.processes.desk import Desk
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from db.decisions import Database
-from domain.tickets.model import AdjustClock, ClockAction, Severity, Status
+from domain.tickets.commands import AdjustClock, ClockAction
+from domain.tickets.model import Severity, Status
 from tests.processes.desk import Backstage, Desk, OneTicket, deserted
 
 HOUR = timedelta(hours=1)

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from domain.tickets.model import ChangeTicket, Status
+from domain.tickets.commands import ChangeTicket
+from domain.tickets.model import Status
 from tests.processes.desk import Desk
 
 DAY = timedelta(days=1)

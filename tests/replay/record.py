@@ -14,7 +14,7 @@ from uuid import UUID
 
 from api.errors import Refused
 from domain.identity import SYSTEM, Role
-from domain.tickets.model import (
+from domain.tickets.commands import (
     Absorb,
     AddComment,
     ApplyMacro,
@@ -22,13 +22,10 @@ from domain.tickets.model import (
     ChangeTicket,
     ImportComments,
     ImportedComment,
-    Link,
-    LinkKind,
     Merge,
-    Priority,
     Relate,
-    Status,
 )
+from domain.tickets.model import Link, LinkKind, Priority, Status
 from tests import stack
 from tests.processes.desk import Desk, OneTicket, backstage
 from tests.replay import fingerprint

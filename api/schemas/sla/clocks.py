@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from api.schemas.common import Body, View, storable
 from api.schemas.sla.preview import SegmentView
 from domain.sla.clocks import Cause, ClockKind, ClockState, Hold
-from domain.tickets.model import ClockAction
+from domain.tickets.commands import ClockAction
 
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(storable)
