@@ -84,7 +84,8 @@ class Bulk:
 
     async def run(self, job: Job) -> AsyncIterator[Page]:
         """Change the tickets in the order in which they were named, a few at a time."""
-        ids = [UUID(str(each)) for each in job.input["ids"]]  # type: ignore[union-attr]
+        given: Any = job.input["ids"]
+        ids = [UUID(each) for each in given]
         done, failed = job.cursor if isinstance(job.cursor, list) else (0, 0)
         start, missed = int(str(done)), int(str(failed))
         gate = asyncio.Semaphore(AT_ONCE)

@@ -15,6 +15,24 @@ HEADERS: Final = {
     "Cache-Control": "no-cache",
 }
 
+DOCUMENT: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="stylesheet" href="{name}/page.css">
+<script src="{name}/page.js" defer></script>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{main}<p role="status"></p>
+</main>
+</body>
+</html>
+"""
+
 
 @dataclass(frozen=True)
 class OwnPage:
@@ -25,9 +43,16 @@ class OwnPage:
     """
 
     path: str
-    document: str
+    title: str
+    main: str
     style: str
     script: str
+
+    @property
+    def document(self) -> str:
+        """The page as browsers get it: a heading, `main`, and a line that says what has come of it."""
+        name = self.path.strip("/")
+        return DOCUMENT.format(name=name, title=self.title, main=self.main)
 
     def install(self, app: FastAPI) -> None:
         """Let `app` serve it."""

@@ -4,19 +4,7 @@ from typing import Final
 
 from api.pages import OwnPage
 
-PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Set a password</title>
-<link rel="stylesheet" href="set-password/page.css">
-<script src="set-password/page.js" defer></script>
-</head>
-<body>
-<main>
-<h1>Set a password</h1>
-<noscript>
+MAIN: Final = """<noscript>
 <p>This page needs JavaScript. The other way: POST api/auth/password with {"token": "…", "password": "…"},
 where the token is what follows # in the link.</p>
 </noscript>
@@ -27,10 +15,6 @@ where the token is what follows # in the link.</p>
 <input id="again" type="password" autocomplete="new-password" maxlength="256" required>
 <button>Set the password</button>
 </form>
-<p role="status"></p>
-</main>
-</body>
-</html>
 """
 
 STYLE: Final = """body { font: 1rem/1.5 system-ui, sans-serif; color: #0f172a; background: #fff; }
@@ -93,4 +77,4 @@ if (token) {
 }
 """
 
-PASSWORD_PAGE: Final = OwnPage("/set-password", PAGE, STYLE, SCRIPT)
+PASSWORD_PAGE: Final = OwnPage("/set-password", "Set a password", MAIN, STYLE, SCRIPT)

@@ -4,19 +4,7 @@ from typing import Final
 
 from api.pages import OwnPage
 
-PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>How did we do?</title>
-<link rel="stylesheet" href="rate/page.css">
-<script src="rate/page.js" defer></script>
-</head>
-<body>
-<main>
-<h1>How did we do?</h1>
-<noscript>
+MAIN: Final = """<noscript>
 <p>This page needs JavaScript. The other way: POST api/ratings/… with {"score": 1 to 5, "comment": "…"},
 where … is what follows # in the link.</p>
 </noscript>
@@ -33,10 +21,6 @@ where … is what follows # in the link.</p>
 <textarea id="comment" rows="4" maxlength="4000"></textarea>
 <button>Send</button>
 </form>
-<p role="status"></p>
-</main>
-</body>
-</html>
 """
 
 STYLE: Final = """body { font: 1rem/1.5 system-ui, sans-serif; color: #0f172a; background: #fff; }
@@ -100,4 +84,4 @@ if (token) {
 }
 """
 
-RATING_PAGE: Final = OwnPage("/rate", PAGE, STYLE, SCRIPT)
+RATING_PAGE: Final = OwnPage("/rate", "How did we do?", MAIN, STYLE, SCRIPT)

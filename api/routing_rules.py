@@ -1,6 +1,5 @@
 """Routing rules over HTTP: where new tickets go, and how a team's tickets find an agent."""
 
-from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -15,8 +14,9 @@ from api.records import Once, fresh, new_id, refuse_unknown
 from api.responses import reply
 from api.routing import Area
 from api.schemas.routing import ChangeRoutingRule, CreateRoutingRule, RoutingRuleView
-from db import routing_rules as rules
+from db.positions import Row, keys, place
 from db.references import References
+from db.routing_rules import RULES, make_room, move_revision
 from domain.process import Conflict, KeyReused, NotFound, Stale
 
 router = Area(prefix="/api/routing-rules", tags=["Tickets"])
@@ -41,14 +41,15 @@ class TooManyRoutingRules(Conflict):
 )
 async def create_routing_rule(body: CreateRoutingRule, lead: Lead, session: Session, once: Once) -> Response:
     """Add a rule; tickets created from now on follow it."""
-    await rules.move_revision(session)
-    if await rules.count_rules(session) >= MOST_RULES:
+    await move_revision(session)
+    last, number = await RULES.measure(session)
+    if number >= MOST_RULES:
         raise TooManyRoutingRules
     await refuse_unknown(session, named(body))
-    values = {"id": new_id(), **written(body), "position": body.position or await rules.last_position(session) + 1}
-    await rules.make_room(session, values["position"], values["id"])
-    await rules.add_rule(session, values)
-    view = shown(await rules.find_rule(session, values["id"]))
+    values = {"id": new_id(), **written(body), "position": body.position or last + 1}
+    await make_room(session, values["position"], values["id"])
+    await RULES.add(session, values)
+    view = shown(await RULES.find(session, values["id"]))
     return await once.reply(view, version=view.version, location=f"{router.prefix}/{view.id}")
 
 
@@ -60,14 +61,14 @@ async def list_routing_rules(
     active: Annotated[bool | None, Query(description="Only rules in force, or only others.")] = None,
 ) -> Response:
     """The rules in the order in which they are looked at."""
-    rows = await rules.list_rules(session, count=page.count, after=place(page.after(SORT)), active=active)
+    rows = await RULES.page(session, count=page.count, after=place(page.after(SORT)), active=active)
     return reply(page.page(rows, shown, SORT, keys))
 
 
 @router.get("/{routing_rule_id}", response_model=RoutingRuleView, responses=refusals(NotFound))
 async def get_routing_rule(routing_rule_id: UUID, agent: Agent, session: Session) -> Response:
     """One rule."""
-    view = shown(await rules.find_rule(session, routing_rule_id))
+    view = shown(await RULES.find(session, routing_rule_id))
     return reply(view, version=view.version)
 
 
@@ -80,24 +81,24 @@ async def change_routing_rule(
     routing_rule_id: UUID, body: ChangeRoutingRule, lead: Lead, session: Session, accepted: IfMatch
 ) -> Response:
     """Change a rule. Tickets that wait in its team's queue keep what it said when it sent them there."""
-    await rules.move_revision(session)
-    before = existing(await rules.find_rule(session, routing_rule_id, lock=True))
+    await move_revision(session)
+    before = existing(await RULES.find(session, routing_rule_id, lock=True))
     fresh(before["version"], accepted)
     await refuse_unknown(session, named(body))
     if body.position is not None and body.position != before["position"]:
-        await rules.make_room(session, body.position, routing_rule_id)
-    await rules.change_rule(session, before, written(body))
-    view = shown(await rules.find_rule(session, routing_rule_id))
+        await make_room(session, body.position, routing_rule_id)
+    await RULES.change(session, before, written(body))
+    view = shown(await RULES.find(session, routing_rule_id))
     return reply(view, version=view.version)
 
 
 @router.delete("/{routing_rule_id}", status_code=204, response_class=Response, responses=refusals(NotFound, Stale))
 async def delete_routing_rule(routing_rule_id: UUID, lead: Lead, session: Session, accepted: IfMatch) -> Response:
     """Delete a rule."""
-    await rules.move_revision(session)
-    before = existing(await rules.find_rule(session, routing_rule_id, lock=True))
+    await move_revision(session)
+    before = existing(await RULES.find(session, routing_rule_id, lock=True))
     fresh(before["version"], accepted)
-    await rules.delete_rule(session, routing_rule_id)
+    await RULES.delete(session, routing_rule_id)
     return Response(status_code=204)
 
 
@@ -119,23 +120,13 @@ def named(body: CreateRoutingRule | ChangeRoutingRule) -> References:
     return found
 
 
-def place(seen: list[Any] | None) -> rules.Place | None:
-    """Where the page before ended."""
-    return None if seen is None else (seen[0], datetime.fromisoformat(seen[1]), UUID(seen[2]))
-
-
-def keys(row: rules.Row) -> list[str | int | None]:
-    """A rule's place in the order."""
-    return [row["position"], row["created_at"].isoformat(), str(row["id"])]
-
-
-def existing(row: rules.Row | None) -> rules.Row:
+def existing(row: Row | None) -> Row:
     """A rule that exists. Raises NotFound."""
     if row is None:
         raise NotFound("There is no such routing rule.")
     return row
 
 
-def shown(row: rules.Row | None) -> RoutingRuleView:
+def shown(row: Row | None) -> RoutingRuleView:
     """A rule to show. Raises NotFound."""
     return RoutingRuleView.model_validate(dict(existing(row)), by_name=True)

@@ -244,7 +244,8 @@ class Teller:
             return 0
         await self.meet()
         await asyncio.gather(*map(self.tell, STORIES))
-        await asyncio.gather(*map(self.furnish, RECORDS))
+        for record in RECORDS:
+            await self.furnish(record)
         await self.tell(LAST)
         return len(STORIES) + 1
 

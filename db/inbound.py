@@ -27,23 +27,23 @@ from db.tables.metadata import INSTANT
 
 Row = RowMapping
 
-I: Final = inbound_mails.c  # noqa: E741
+M: Final = inbound_mails.c
 HIDDEN: Final = ("tenant_id", "raw", "plan", "dedupe_key", "content_hash", "lease_id", "leased_until", "not_before")
 SHOWN: Final = [column for column in inbound_mails.c if column.name not in HIDDEN]
 
 # Of a repeat the id is there too, not only the key from which it derives: any index may say so first.
-FILE: Final = insert(inbound_mails).on_conflict_do_nothing().returning(I.id)
-SAME: Final = select(I.id, I.content_hash).where(I.mailbox_id == bindparam("mailbox"), I.dedupe_key == bindparam("key"))
+FILE: Final = insert(inbound_mails).on_conflict_do_nothing().returning(M.id)
+SAME: Final = select(M.id, M.content_hash).where(M.mailbox_id == bindparam("mailbox"), M.dedupe_key == bindparam("key"))
 LEASE: Final = text("select * from lease_mails(:lease, :most, :seconds)").bindparams(bindparam("lease", type_=Uuid))
 RENEW: Final = text("select * from renew_mails(:ids, :leases, :seconds)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid)), bindparam("leases", type_=ARRAY(Uuid))
 )
-MINE: Final = (I.id == bindparam("mail"), I.lease_id == bindparam("lease"), I.state == "RECEIVED")
+MINE: Final = (M.id == bindparam("mail"), M.lease_id == bindparam("lease"), M.state == "RECEIVED")
 LEASED: Final = select(inbound_mails).where(*MINE)
-MAIL: Final = select(*SHOWN).where(I.id == bindparam("mail"))
-RAW: Final = select(I.raw, I.envelope_sender).where(I.id == bindparam("mail"))
+MAIL: Final = select(*SHOWN).where(M.id == bindparam("mail"))
+RAW: Final = select(M.raw, M.envelope_sender).where(M.id == bindparam("mail"))
 FREE: Final = {"lease_id": null(), "leased_until": null()}
-MOVED: Final = {"version": I.version + 1, "updated_at": func.clock_timestamp()}
+MOVED: Final = {"version": M.version + 1, "updated_at": func.clock_timestamp()}
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,13 @@ async def list_mails(
 ) -> Sequence[Row]:
     """Mails, the newest first."""
     query = select(*SHOWN)
-    for column, wanted in ((I.state, state), (I.reason, reason), (I.ticket_id, ticket_id)):
+    for column, wanted in ((M.state, state), (M.reason, reason), (M.ticket_id, ticket_id)):
         if wanted is not None:
             query = query.where(column == wanted)
     if after is not None:
-        there = tuple_(literal(after[0], INSTANT), literal(after[1], I.id.type))
-        query = query.where(tuple_(I.received_at, I.id) < there)
-    query = query.order_by(I.received_at.desc(), I.id.desc()).limit(count)
+        there = tuple_(literal(after[0], INSTANT), literal(after[1], M.id.type))
+        query = query.where(tuple_(M.received_at, M.id) < there)
+    query = query.order_by(M.received_at.desc(), M.id.desc()).limit(count)
     return (await connection.execute(query)).mappings().all()
 
 
@@ -143,5 +143,5 @@ async def lock_mail(connection: AsyncConnection, mail_id: UUID) -> Row | None:
 
 async def move_mail(connection: AsyncConnection, mail_id: UUID, **values: Any) -> Row:
     """Change a locked mail, as people decide; it is nobody's then."""
-    statement = update(inbound_mails).where(I.id == mail_id).values(**values, **FREE, **MOVED).returning(*SHOWN)
+    statement = update(inbound_mails).where(M.id == mail_id).values(**values, **FREE, **MOVED).returning(*SHOWN)
     return (await connection.execute(statement)).mappings().one()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.identity import Actor, Role
 from domain.mail.authentication import Verdict, verdict
-from domain.mail.facts import Candidate, Facts
+from domain.mail.facts import Candidate, Facts, User
 from domain.mail.message import InboundMail
 from domain.mail.people import Person
 from domain.mail.plans import Append, Open, Park, Reason, Same, Suppression
@@ -63,7 +63,7 @@ def judged(mail: InboundMail, facts: Facts, *, authority: str | None, accepted: 
         return of_a_machine(mail, sender, facts, ticket, tie)
     known = verdict(mail.authentication, authority, sender.address.rpartition("@")[2])
     if facts.user is not None and facts.user.staff:
-        return of_the_staff(mail, sender, facts, ticket, tie, trusted=accepted or trusted(known, tie))
+        return of_the_staff(mail, sender, facts, ticket, facts.user, trusted=accepted or trusted(known, tie))
     return of_a_customer(mail, sender, facts, ticket, tie, doubted=known is Verdict.FAILED and not accepted)
 
 
@@ -137,13 +137,11 @@ def of_the_staff(
     sender: Person,
     facts: Facts,
     ticket: Candidate | None,
-    tie: Tie | None,
+    user: User,
     *,
     trusted: bool,
 ) -> Park | Open | Append:
     """One of the staff answers, hands a customer's mail on, or asks for themselves."""
-    user = facts.user
-    assert user is not None  # noqa: S101 - the caller has looked
     if not trusted:
         detail = "From is one of the staff, and nothing proves that they wrote it."
         return Park(reason=Reason.UNVERIFIED, detail=detail, ticket_id=ticket.id if ticket else None)

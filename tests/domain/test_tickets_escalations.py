@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.identity import Actor, Role
-from domain.process import Wake
+from domain.identity import Role
 from domain.sla.clocks import ClockState
 from domain.sla.escalation import (
     ClockMinutes,
@@ -24,11 +23,9 @@ from domain.sla.escalation import (
     Silence,
     Webhook,
 )
-from domain.tickets import routing
 from domain.tickets.model import Priority, Severity, Status
-from domain.tickets.queueing import waits
 from tests.domain.promises import CALENDARS, LAST, OFFICE, Life, at_percent, policy, terms, when
-from tests.domain.tickets import AGENT, after, creation
+from tests.domain.tickets import AGENT
 
 ELSE, TEAM = UUID(int=0xE15E), UUID(int=0x7EA)
 LADDER = [at_percent(percent) for percent in (50, 75, 90, 100)]
@@ -219,23 +216,6 @@ def test_d11_a_ticket_of_nobody_is_its_leads_to_hear_of() -> None:
     one = life(at_percent(50), assignee_id=None)
     one.live(when("09:30"))
     assert [to for _, to, _ in one.told()] == ["lead:"]
-
-
-def test_a_rule_that_hands_to_a_team_puts_the_ticket_into_its_queue() -> None:
-    there = routing.Rule(id=UUID(int=0x12), name="there", team_id=TEAM)
-    one = life(at_percent(50, Reassign(team_id=TEAM)), assignee_id=None)
-    one.do(Wake(), when("09:30"), by=Actor(), rules=(there,))
-    assert (one.ticket.team_id, waits(one.ticket)) == (TEAM, True)
-
-
-def test_a_rule_on_new_tickets_goes_before_the_queue_of_the_team_that_it_takes_them_from() -> None:
-    first, other = UUID(int=0x7EC), routing.Rule(id=UUID(int=0x12), name="there", team_id=TEAM)
-    rules = (routing.Rule(id=UUID(int=0x11), name="here", team_id=first), other)
-    free = routing.Candidate(user_id=ELSE, capacity=5, load=0)
-    queue = routing.Queue(team_id=first, candidates=(free,))
-    of = policy({LAST: 60}, rules=(rule(Created(), Reassign(team_id=TEAM)),))
-    state = after(creation(), terms=terms(of), rules=rules, queue=queue).state
-    assert (state.team_id, state.assignee_id, waits(state)) == (TEAM, None, True)
 
 
 def test_a_rule_hands_over_and_raises() -> None:
