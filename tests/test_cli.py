@@ -149,7 +149,8 @@ async def test_an_export_holds_one_tenants_rows_and_no_password(
     [tenant], [user] = ([json.loads(line) for line in files[name]] for name in ("tenants", "users"))
     assert (tenant["slug"], user["email"]) == (slug, f"ada@{slug}.example")
     assert "password_hash" not in user
-    assert {name for name, lines in files.items() if lines} == {"tenants", "users", "notifications", *SEEDED}
+    measured = {"measured_until"}  # a worker of other tests may have taken its measures meanwhile
+    assert {name for name, lines in files.items() if lines} - measured == {"tenants", "users", "notifications", *SEEDED}
     assert "opens-a-door" not in str(files)
     assert "users: 1" in exported.output
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
