@@ -3,8 +3,9 @@
 import asyncio
 import csv
 import io
+import json
 import re
-import tracemalloc
+import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -12,17 +13,17 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from starlette.types import Message, Scope
 
 from api.app import create_app
-from api.cells import Column, Heading, cell, columns
-from api.exports import PAUSES, BrokenOff, Export, Exports, ListRoute, list_routes, wants_csv
+from api.cells import Heading, cell, columns
+from api.exports import PAUSES, BrokenOff, Exports, list_routes, wants_csv
 from api.paging import Page
 from api.permissions import routes_of
 from api.schemas.sla.escalation import RuleView
 from api.schemas.tickets import TicketView
+from tests.api.export_streams import pages, streamed
 from tests.api.front import Front, front, problem
-from tests.stack import Database
+from tests.stack import ROOT, Database
 
 CSV = {"Accept": "text/csv"}
 MANY = 2_345
@@ -214,66 +215,14 @@ async def test_every_list_is_offered_as_a_file(api: Front) -> None:
     assert named == lists
 
 
-def asked(**query: str) -> Scope:
-    """A request for a file, inside the edge."""
-    return {
-        "type": "http",
-        "method": "GET",
-        "path": "/api/things",
-        "query_string": b"",
-        "headers": [(b"accept", b"text/csv")],
-        "state": {},
-        **query,
-    }
-
-
-def pages(statuses: Iterator[int], rows: int = 100) -> Any:
-    """An application whose list never ends, and that answers with these statuses."""
-
-    async def app(scope: Scope, receive: Any, send: Any) -> None:
-        status = next(statuses)
-        row = '{"id": "' + "x" * 1000 + '"}'
-        body = '{"data": [' + ",".join([row] * rows) + '], "page": {"nextCursor": "c", "hasMore": true}}'
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": body.encode() if status == 200 else b"{}"})
-
-    return app
-
-
-async def streamed(app: Any, most_rows: int = 1_000_000, after: int | None = None) -> list[int]:
-    """The sizes of what is sent; the caller hangs up after so many messages."""
-    route = ListRoute(re.compile("/api/things"), "things", [Column(("id",))])
-    sizes: list[int] = []
-    hung_up = asyncio.Event()
-
-    async def receive() -> Message:
-        await hung_up.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Message) -> None:
-        sizes.append(len(message.get("body", b"")))
-        if after is not None and len(sizes) >= after:
-            hung_up.set()
-        await asyncio.sleep(0)
-
-    await Export(Exports(app, [route], most_rows), route, asked(), receive, send).run()
-    return sizes
-
-
 async def test_memory_does_not_grow_with_the_list() -> None:
-    def always() -> Iterator[int]:
-        while True:
-            yield 200
-
-    await streamed(pages(always()), 1_000)
-    tracemalloc.start()
-    try:
-        sizes = await streamed(pages(always()), 30_000)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert sum(sizes) > 30_000_000
-    assert peak < 3_000_000
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.api.export_streams", "30000", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    measured = json.loads(said)
+    assert measured["sent"] > 30_000_000
+    assert measured["peak"] < 3_000_000
 
 
 async def test_a_list_that_breaks_off_is_cut_and_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
