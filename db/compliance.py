@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.statements import composed
 from domain.sla.clocks import ClockKind
 from domain.sla.compliance import Count, Counts, GroupBy, Period
 
@@ -45,14 +46,16 @@ KEYS: Final[Mapping[GroupBy | None, Key]] = {
 
 
 def _clocks(key: Key) -> TextClause:
-    return text(f"""
-select grouping(g.key) = 1 as everything, g.key, {key.name} as name, g.kind,
+    return text(
+        composed(
+            """
+select grouping(g.key) = 1 as everything, g.key, $name as name, g.kind,
   count(*) filter (where g.state = 'MET') as met,
   count(*) filter (where g.state = 'BREACHED') as breached,
   count(*) filter (where g.state = 'BREACHED' and g.waived) as waived
 from (
-  select {key.clock} as key, c.kind, c.state, c.waived or w.breach_id is not null as waived
-  from sla_clocks c {key.join}
+  select $key as key, c.kind, c.state, c.waived or w.breach_id is not null as waived
+  from sla_clocks c $join
   left join (
     select b.ticket_id, b.kind, b.cycle, x.breach_id
     from sla_breach_actions x join sla_breaches b on b.id = x.breach_id where x.action = 'WAIVE'
@@ -60,46 +63,70 @@ from (
   where c.judged_at >= :since and c.judged_at < :until and c.state in ('MET', 'BREACHED')
 ) g
 group by grouping sets ((g.kind), (g.key, g.kind))
-""")  # noqa: S608 - constants
+""",
+            name=key.name,
+            key=key.clock,
+            join=key.join,
+        )
+    )
 
 
 def _tickets(key: Key) -> TextClause:
-    return text(f"""
-select grouping(g.key) = 1 as everything, g.key, {key.name} as name,
+    return text(
+        composed(
+            """
+select grouping(g.key) = 1 as everything, g.key, $name as name,
   percentile_cont(array[0.5, 0.9]) within group (order by g.response) as response,
   percentile_cont(array[0.5, 0.9]) within group (order by g.resolution) as resolution
 from (
-  select {key.ticket} as key,
+  select $key as key,
     extract(epoch from t.first_response_at - least(t.created_at, t.first_response_at))::float8 as response,
     extract(epoch from t.resolved_at - least(t.created_at, t.resolved_at))::float8 as resolution
   from support_tickets t where t.created_at >= :since and t.created_at < :until
 ) g
 group by grouping sets ((), (g.key))
-""")  # noqa: S608 - constants
+""",
+            name=key.name,
+            key=key.ticket,
+        )
+    )
 
 
 def _credits(key: Key) -> TextClause:
-    return text(f"""
-select grouping(g.key) = 1 as everything, g.key, {key.name} as name, g.currency, sum(g.amount) as amount
+    return text(
+        composed(
+            """
+select grouping(g.key) = 1 as everything, g.key, $name as name, g.currency, sum(g.amount) as amount
 from (
-  select {key.clock} as key, x.currency, x.amount
+  select $key as key, x.currency, x.amount
   from sla_breaches b join sla_breach_actions x on x.breach_id = b.id and x.action = 'CREDIT'
-  join sla_clocks c on c.ticket_id = b.ticket_id and c.kind = b.kind and c.cycle = b.cycle {key.join}
+  join sla_clocks c on c.ticket_id = b.ticket_id and c.kind = b.kind and c.cycle = b.cycle $join
   where b.breached_at >= :since and b.breached_at < :until
 ) g
 group by grouping sets ((g.currency), (g.key, g.currency))
-""")  # noqa: S608 - constants
+""",
+            name=key.name,
+            key=key.clock,
+            join=key.join,
+        )
+    )
 
 
 def _ratings(key: Key) -> TextClause:
-    return text(f"""
-select grouping(g.key) = 1 as everything, g.key, {key.name} as name, avg(g.score)::float8 as satisfaction
+    return text(
+        composed(
+            """
+select grouping(g.key) = 1 as everything, g.key, $name as name, avg(g.score)::float8 as satisfaction
 from (
-  select {key.rating or key.ticket} as key, r.score
+  select $key as key, r.score
   from ticket_ratings r join support_tickets t on t.id = r.ticket_id where r.at >= :since and r.at < :until
 ) g
 group by grouping sets ((), (g.key))
-""")  # noqa: S608 - constants
+""",
+            name=key.name,
+            key=key.rating or key.ticket,
+        )
+    )
 
 
 STATEMENTS: Final = {by: (_clocks(key), _tickets(key), _credits(key), _ratings(key)) for by, key in KEYS.items()}

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.statements import Statement
+from db.statements import Statement, composed
 
 UNRESOLVED: Final = "status not in ('RESOLVED','CLOSED','CANCELLED')"
 WAITING: Final = (
@@ -16,11 +16,17 @@ WAITING: Final = (
 )
 
 PRESENT: Final = "u.active and u.available and u.role <> 'CUSTOMER'"
-LOAD: Final = f"(select count(*) from support_tickets s where s.assignee_id = u.id and s.{UNRESOLVED})"  # noqa: S608
-FREE: Final = f"""
+LOAD: Final = composed(
+    "(select count(*) from support_tickets s where s.assignee_id = u.id and s.$unresolved)", unresolved=UNRESOLVED
+)
+FREE: Final = composed(
+    """
 select m.team_id, u.id, array(select lower(x) from unnest(u.skills) x) as skills, r.room
-from team_members m join users u on u.id = m.user_id cross join lateral (select u.capacity - {LOAD} as room) r
-where {PRESENT} and r.room > 0 and m.team_id"""  # noqa: S608 - constants
+from team_members m join users u on u.id = m.user_id cross join lateral (select u.capacity - $load as room) r
+where $present and r.room > 0 and m.team_id""",
+    load=LOAD,
+    present=PRESENT,
+)
 """Who has room in the teams that follow."""
 ABLE: Final = """
 f.skills @> array(select lower(x) from jsonb_array_elements_text(coalesce(s.route -> 'skills', '[]')) x)
@@ -45,16 +51,25 @@ order by x.id for no key update
 )
 
 QUEUE: Final = Statement(
-    text(f"""
-with free as materialized ({FREE} = :team)
+    text(
+        composed(
+            """
+with free as materialized ($free = :team)
 select cast(:team as uuid) as team_id,
-  exists (select from support_tickets s join free f on {ABLE}
-    where s.team_id = :team and s.id <> :ticket and {WAITING}) as waiting,
+  exists (select from support_tickets s join free f on $able
+    where s.team_id = :team and s.id <> :ticket and $waiting) as waiting,
   (select coalesce(json_agg(json_build_object('user_id', u.id, 'skills', u.skills, 'capacity', u.capacity,
-     'assigned_at', m.assigned_at, 'load', {LOAD})), '[]')
+     'assigned_at', m.assigned_at, 'load', $load)), '[]')
    from team_members m join users u on u.id = m.user_id
-   where m.team_id = :team and {PRESENT} and u.capacity > 0) as candidates
-""")  # noqa: S608 - constants
+   where m.team_id = :team and $present and u.capacity > 0) as candidates
+""",
+            free=FREE,
+            able=ABLE,
+            waiting=WAITING,
+            load=LOAD,
+            present=PRESENT,
+        )
+    )
 )
 
 # Behind the lock, in a statement of its own: it sees what those who held it before have written.
@@ -67,19 +82,24 @@ order by x.id for share
     alone=True,
 )
 
-_DRAIN: Final = f"""
+_DRAIN: Final = composed(
+    """
 with q as materialized (
   select m.team_id from team_members m where m.user_id = :agent union select cast(:team as uuid)
-), free as materialized ({FREE} in (select q.team_id from q))
+), free as materialized ($free in (select q.team_id from q))
 insert into jobs (id, tenant_id, kind, input, author)
 select gen_random_uuid(), :tenant_id, 'DRAIN', jsonb_build_object('team', q.team_id), cast(:author as jsonb)
 from q
-where exists (select from support_tickets s join free f on f.team_id = s.team_id and {ABLE}
-    where s.team_id = q.team_id and {WAITING})
+where exists (select from support_tickets s join free f on f.team_id = s.team_id and $able
+    where s.team_id = q.team_id and $waiting)
   and not exists (
     select from jobs j where j.kind = 'DRAIN' and j.state = 'QUEUED' and j.done = 0 and j.cursor is null
       and j.input = jsonb_build_object('team', q.team_id) for update)
-"""  # noqa: S608 - constants
+""",
+    free=FREE,
+    able=ABLE,
+    waiting=WAITING,
+)
 
 QUEUE_DRAINS: Final = Statement(text(_DRAIN), alone=True)
 NOTE_TURN: Final = Statement(
@@ -90,13 +110,20 @@ DRAIN_NOW: Final = text(_DRAIN).bindparams(
     bindparam("agent", type_=Uuid), bindparam("team", type_=Uuid), bindparam("tenant_id", type_=Uuid)
 )
 
-NEXT_WAITING: Final = text(f"""
-with free as materialized ({FREE} = :team)
+NEXT_WAITING: Final = text(
+    composed(
+        """
+with free as materialized ($free = :team)
 select s.id, s.created_at from support_tickets s
-where s.team_id = :team and {WAITING} and exists (select from free f where {ABLE})
+where s.team_id = :team and $waiting and exists (select from free f where $able)
   and (cast(:after_at as timestamptz) is null or (s.created_at, s.id) > (cast(:after_at as timestamptz), cast(:after_id as uuid)))
 order by s.created_at, s.id limit least(:count, (select sum(f.room) from free f))
-""")  # noqa: S608 - constants
+""",
+        free=FREE,
+        waiting=WAITING,
+        able=ABLE,
+    )
+)
 
 
 async def queue_drains(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from string import Template
 from typing import Any, Final, LiteralString, cast
 
 from psycopg import AsyncConnection, AsyncRawCursor
@@ -34,6 +35,11 @@ class Statement:
         self.pieces = tuple(pieces)
         self.text: LiteralString = cast("Any", _as_one(self.pieces))
         self.raw, self.names = _numbered(self.text)
+
+
+def composed(template: str, **pieces: str) -> str:
+    """A statement's text with its `$pieces` put in. Both are constants of modules; what a caller has sent is a parameter."""
+    return Template(template).substitute(pieces)
 
 
 def _compiled(clause: ClauseElement) -> str:

@@ -7,35 +7,48 @@ from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.positions import Ordered
+from db.statements import composed
 from db.tables.desk import ticket_templates
 from domain.customers import mail_domain
 
 TEMPLATES: Final = Ordered(ticket_templates)
 
 TENANT: Final = "(select n.name from tenants n where n.id = nullif(current_setting('summit.tenant', true), '')::uuid)"
-CUSTOMER: Final = "(select u.name from users u where lower(u.email) = lower({email}) and u.role = 'CUSTOMER')"
+CUSTOMER: Final = "(select u.name from users u where lower(u.email) = lower($email) and u.role = 'CUSTOMER')"
 
-OF_TICKET: Final = text(f"""
+OF_TICKET: Final = text(
+    composed(
+        """
 select 'SUP-' || t.number as "ticket.number", t.subject as "ticket.subject", t.status as "ticket.status",
   t.priority as "ticket.priority", t.severity as "ticket.severity", t.category as "ticket.category",
   t.sla_tier as "ticket.slaTier", t.customer_email as "customer.email",
-  {CUSTOMER.format(email="t.customer_email")} as "customer.name",
-  a.name as "account.name", w.name as "assignee.name", m.name as "team.name", {TENANT} as "tenant.name", t.fields
+  $customer as "customer.name",
+  a.name as "account.name", w.name as "assignee.name", m.name as "team.name", $tenant as "tenant.name", t.fields
 from support_tickets t
 left join customer_accounts a on a.id = t.account_id
 left join users w on w.id = t.assignee_id
 left join teams m on m.id = t.team_id
 where t.id = :ticket
-""").bindparams(bindparam("ticket", type_=Uuid))  # noqa: S608 - the pieces are constants of this module
+""",
+        customer=composed(CUSTOMER, email="t.customer_email"),
+        tenant=TENANT,
+    )
+).bindparams(bindparam("ticket", type_=Uuid))
 
-OF_REQUEST: Final = text(f"""
-select {CUSTOMER.format(email="cast(:email as text)")} as "customer.name", {TENANT} as "tenant.name",
+OF_REQUEST: Final = text(
+    composed(
+        """
+select $customer as "customer.name", $tenant as "tenant.name",
   (select a.name from customer_accounts a where a.id = coalesce(
     (select u.account_id from users u where lower(u.email) = lower(:email) and u.role = 'CUSTOMER'),
     (select d.account_id from account_domains d where d.domain = :domain))) as "account.name",
   (select w.name from users w where w.id = :assignee) as "assignee.name",
   (select m.name from teams m where m.id = :team) as "team.name"
-""").bindparams(bindparam("assignee", type_=Uuid), bindparam("team", type_=Uuid))  # noqa: S608
+""",
+        customer=composed(CUSTOMER, email="cast(:email as text)"),
+        tenant=TENANT,
+    )
+).bindparams(bindparam("assignee", type_=Uuid), bindparam("team", type_=Uuid))
 
 
 async def facts_of_ticket(connection: AsyncConnection, ticket_id: UUID) -> dict[str, Any] | None:

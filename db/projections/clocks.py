@@ -7,7 +7,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 
 from db.decisions import OpenDecision
-from db.statements import Bound, Statement
+from db.statements import Bound, Statement, composed
 from domain.process import Decision
 from domain.sla.clocks import Clock
 from domain.tickets.clocks import breach_id
@@ -34,17 +34,23 @@ KEPT: Final = {
     "ended_at": "timestamptz",
     "waived": "boolean",
 }
-NAMES: Final = ", ".join(KEPT)
 
 KEEP_CLOCKS = Statement(
-    text(f"""
-insert into sla_clocks (tenant_id, ticket_id, tier, severity, {NAMES})
-select :tenant_id, :ticket, :tier, :severity, {", ".join(f"r.{name}" for name in KEPT)}
-from jsonb_to_recordset(cast(:clocks as jsonb)) as r({", ".join(f"{name} {kind}" for name, kind in KEPT.items())})
+    text(
+        composed(
+            """
+insert into sla_clocks (tenant_id, ticket_id, tier, severity, $names)
+select :tenant_id, :ticket, :tier, :severity, $values
+from jsonb_to_recordset(cast(:clocks as jsonb)) as r($columns)
 on conflict (ticket_id, kind, cycle) do update
-set tier = excluded.tier, severity = excluded.severity,
-    {", ".join(f"{name} = excluded.{name}" for name in KEPT if name not in ("kind", "cycle"))}
-""")  # noqa: S608 - the pieces are constants of this module
+set tier = excluded.tier, severity = excluded.severity, $moves
+""",
+            names=", ".join(KEPT),
+            values=", ".join(f"r.{name}" for name in KEPT),
+            columns=", ".join(f"{name} {kind}" for name, kind in KEPT.items()),
+            moves=", ".join(f"{name} = excluded.{name}" for name in KEPT if name not in ("kind", "cycle")),
+        )
+    )
 )
 KEEP_BREACHES = Statement(
     text("""

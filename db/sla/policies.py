@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from db.statements import Statement
+from db.statements import Statement, composed
 
 # As text: pydantic reads JSON faster than psycopg and pydantic one after the other. Credits are those of all versions, since a
 # breach is credited by the version that it broke; their ids are taken from the current rows, of which an index knows the tenant's.
@@ -30,4 +30,4 @@ case when t.sla_revision is distinct from cast(:known_sla_revision as bigint) th
 )::text end as sla_policy"""
 """Columns of a statement over `tenants t`: the revision, and the policy only where it is another than `:known_sla_revision`."""
 
-POLICY: Final = Statement(text(f"select {POLICY_COLUMNS} from tenants t where t.id = :tenant"))  # noqa: S608 - a constant
+POLICY: Final = Statement(text(composed("select $columns from tenants t where t.id = :tenant", columns=POLICY_COLUMNS)))

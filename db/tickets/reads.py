@@ -96,7 +96,7 @@ class TicketFilters:
     """What a list is narrowed by; several values of one field mean any of them."""
 
     q: str | None = None
-    any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    any_of: Mapping[str, Sequence[str | UUID]] = field(default_factory=dict)
     unassigned: bool | None = None
     tags: Sequence[str] = ()
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)

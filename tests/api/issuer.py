@@ -158,7 +158,7 @@ async def house(postgres: PostgresSettings, seed: DemoSeed, **overrides: Any) ->
         yield House(api, issuer)
 
 
-def unsigned(claims: Mapping[str, Any], header: Mapping[str, Any]) -> str:
-    """A token that nobody has signed."""
+def unsigned(claims: Mapping[str, Any] | list[Any], header: Mapping[str, Any]) -> str:
+    """A token that nobody has signed; claims should be an object, and a list is none."""
     parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims))
     return ".".join(parts) + "."

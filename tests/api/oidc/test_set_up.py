@@ -93,10 +93,17 @@ def test_a_key_that_cannot_be_relied_on_is_left_out(jwk: Callable[[], dict[str, 
     assert read_key(jwk()) is None
 
 
+def algorithms(jwk: dict[str, Any]) -> tuple[str, ...]:
+    """What a published key is taken for."""
+    key = read_key(jwk)
+    assert key is not None
+    return key.algorithms
+
+
 def test_a_key_signs_with_its_own_algorithms_only() -> None:
-    assert read_key(first_signer().published(alg="PS256")).algorithms == ("PS256",)  # type: ignore[union-attr]
-    assert read_key(first_signer().published()).algorithms[0] == "RS256"  # type: ignore[union-attr]
-    assert read_key(ec_signer("x").published()).algorithms == ("ES256",)  # type: ignore[union-attr]
+    assert algorithms(first_signer().published(alg="PS256")) == ("PS256",)
+    assert algorithms(first_signer().published())[0] == "RS256"
+    assert algorithms(ec_signer("x").published()) == ("ES256",)
 
 
 GOOD = {"oidc_issuer": "https://login.example/", "oidc_audience": "a", "oidc_tenant": "acme"}

@@ -202,7 +202,7 @@ from generate_series(1, 20000) n
 async def test_the_tickets_of_a_small_team_are_found_by_its_index(office: Office) -> None:
     tenant, small = office.front.seed.tenant_id, uuid4()
     actor = Actor(id=office.front.seed.users["agent"], role=Role.AGENT, name="A", email="a@b.example")
-    query = narrowed(select(support_tickets), actor, TicketFilters(any_of={"team_id": [small]}))  # type: ignore[list-item]
+    query = narrowed(select(support_tickets), actor, TicketFilters(any_of={"team_id": [small]}))
     page = query.order_by(support_tickets.c.created_at.desc(), support_tickets.c.id.desc()).limit(26)
     written = page.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
     async with await psycopg.AsyncConnection.connect(office.servers.owner.conninfo()) as connection:
