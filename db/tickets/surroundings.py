@@ -17,6 +17,9 @@ KNOWN_COLUMNS = """
 
 ACCOUNT_COLUMNS = "a.time_zone, a.monthly_fee, a.currency"
 
+COLUMNS = f"{POLICY_COLUMNS}, {KNOWN_COLUMNS}, {SLA_COLUMNS}, {RULE_COLUMNS}, {ACCOUNT_COLUMNS}"
+"""What every decision reads."""
+
 # How often the sender has been told lately that a mail has come: of one subject, and of any.
 GREETED = """(
   select array[count(*) filter (where n.payload ->> 'subjectKey' = :subject_key), count(*)] from notifications n
@@ -27,7 +30,7 @@ CREATION = Statement(
     text(
         composed(
             """
-select $policy_columns, $known_columns, $sla_columns, $rule_columns, $account_columns,
+select $columns,
   case when :greets then $greeted end as greeted,
   nextval(format('ticket_numbers.%I', t.id)::regclass) as number, a.id as account_id, a.tier as account_tier
 from tenants t
@@ -36,11 +39,7 @@ left join customer_accounts a on a.id = coalesce(
   (select d.account_id from account_domains d where d.tenant_id = t.id and d.domain = :domain))
 where t.id = :tenant
 """,
-            policy_columns=POLICY_COLUMNS,
-            known_columns=KNOWN_COLUMNS,
-            sla_columns=SLA_COLUMNS,
-            rule_columns=RULE_COLUMNS,
-            account_columns=ACCOUNT_COLUMNS,
+            columns=COLUMNS,
             greeted=GREETED,
         )
     )
@@ -70,19 +69,15 @@ SURROUNDINGS = Statement(
     text(
         composed(
             """
-select $policy_columns, $known_columns, $sla_columns, $rule_columns, $account_columns, $breach_columns, $rating_column, s.description
+select $columns, $breaches, $rating, s.description
 from tenants t
 left join support_tickets s on s.id = :ticket
 left join customer_accounts a on a.id = s.account_id
 where t.id = :tenant
 """,
-            policy_columns=POLICY_COLUMNS,
-            known_columns=KNOWN_COLUMNS,
-            sla_columns=SLA_COLUMNS,
-            rule_columns=RULE_COLUMNS,
-            account_columns=ACCOUNT_COLUMNS,
-            breach_columns=BREACH_COLUMNS,
-            rating_column=RATING_COLUMN,
+            columns=COLUMNS,
+            breaches=BREACH_COLUMNS,
+            rating=RATING_COLUMN,
         )
     )
 )
