@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import APP_ROLE
+from migrations.rls import exempt
 
 revision = "0004_exempt_functions"
 down_revision = "0003_processes_and_tickets"
@@ -128,12 +128,7 @@ FUNCTIONS = {
 def upgrade() -> None:
     """Create each function with its owner's rights and a fixed search path, callable by the application only."""
     for signature, body in FUNCTIONS.items():
-        op.execute(
-            f"create or replace function {signature} {body} security definer"
-            " set search_path = pg_catalog, public, pg_temp"
-        )
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to {APP_ROLE}")
+        exempt(signature, body)
 
 
 def downgrade() -> None:

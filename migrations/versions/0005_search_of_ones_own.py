@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import APP_ROLE
+from migrations.rls import exempt
 
 revision = "0005_search_of_ones_own"
 down_revision = "0004_exempt_functions"
@@ -57,11 +57,7 @@ SEARCH = """
 
 def upgrade() -> None:
     """Create the new function as 0004 creates its own. The old one stays for the release before."""
-    op.execute(
-        f"create or replace function {NEW} {SEARCH} security definer set search_path = pg_catalog, public, pg_temp"
-    )
-    op.execute(f"revoke all on function {NEW} from public")
-    op.execute(f"grant execute on function {NEW} to {APP_ROLE}")
+    exempt(NEW, SEARCH)
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import APP_ROLE, protect
+from migrations.rls import exempt, protect
 
 revision = "0007_notifications"
 down_revision = "0006_sla"
@@ -313,9 +313,7 @@ def upgrade() -> None:
     for table in OWNED_TABLES:
         protect(table)
     for signature, body in FUNCTIONS.items():
-        op.execute(f"create function {signature} {body} security definer set search_path = pg_catalog, public, pg_temp")
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to {APP_ROLE}")
+        exempt(signature, body)
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import APP_ROLE, protect
+from migrations.rls import exempt, protect
 
 revision = "0008_metrics"
 down_revision = "0007_notifications"
@@ -204,9 +204,7 @@ def upgrade() -> None:
         protect(table, grants="select")
     op.execute(BOUND)
     for signature, body in FUNCTIONS.items():
-        op.execute(f"create function {signature} {body} security definer set search_path = pg_catalog, public, pg_temp")
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to {APP_ROLE}")
+        exempt(signature, body)
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import APP_ROLE
+from migrations.rls import exempt
 
 revision = "0011_notify"
 down_revision = "0010_order_of_seeds"
@@ -76,9 +76,7 @@ def upgrade() -> None:
     """Add the column, and the functions, with their owner's rights and a fixed search path."""
     op.execute("alter table webhook_deliveries add column earlier jsonb default '[]' not null")
     for signature, body in FUNCTIONS.items():
-        op.execute(f"create function {signature} {body} security definer set search_path = pg_catalog, public, pg_temp")
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to {APP_ROLE}")
+        exempt(signature, body)
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import APP_ROLE, protect
+from migrations.rls import exempt, protect
 
 revision = "0012_whole_desk"
 down_revision = "0011_notify"
@@ -134,9 +134,7 @@ comment on column ticket_comments.quoted is 'The folded part of a mail: what it 
 """
 
 # Where somebody waits and somebody has room, although no decision has asked: agents come back, queues are restored.
-SWEEP = f"""
-create function queue_drains(author jsonb) returns integer language sql security definer
-set search_path = pg_catalog, public, pg_temp as $$
+SWEEP = """returns integer language sql as $$
     with q as materialized (
         select distinct s.tenant_id, s.team_id from support_tickets s
         where s.assignee_id is null and s.route is not null and s.status not in ('RESOLVED','CLOSED','CANCELLED')
@@ -165,15 +163,10 @@ set search_path = pg_catalog, public, pg_temp as $$
         returning 1
     )
     select count(*)::integer from made
-$$;
-revoke all on function queue_drains(jsonb) from public;
-grant execute on function queue_drains(jsonb) to {APP_ROLE};
-"""
+$$"""
 
 # The dispatcher: drop jobs that ended before `before`, and those that nobody asked for after a day.
-PRUNE = f"""
-create function prune_jobs(before timestamptz, most integer) returns integer language sql volatile security definer
-set search_path = pg_catalog, public, pg_temp as $$
+PRUNE = """returns integer language sql volatile as $$
     with old as (
         select j.id from jobs j
         where j.state in ('DONE', 'FAILED') and (
@@ -181,18 +174,14 @@ set search_path = pg_catalog, public, pg_temp as $$
         limit most
     ), gone as (delete from jobs j using old o where j.id = o.id returning 1)
     select count(*)::integer from gone
-$$;
-revoke all on function prune_jobs(timestamptz, integer) from public;
-grant execute on function prune_jobs(timestamptz, integer) to {APP_ROLE};
-"""
+$$"""
 
 # Listeners are told which comment was written, and who is writing one: a chat goes over the stream.
+LIVE_EVENTS = "live_events(tenants uuid[], after_xid bigint, after_seq bigint, horizon bigint, most integer)"
 LIVE = """
-drop function live_events(uuid[], bigint, bigint, bigint, integer);
-create function live_events(tenants uuid[], after_xid bigint, after_seq bigint, horizon bigint, most integer)
 returns table (tenant_id uuid, xid bigint, seq bigint, type text, entity text, entity_id uuid, version integer,
     at timestamptz, internal boolean, account_id uuid, address text{column})
-language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+language sql stable as $$
     select e.tenant_id, e.xid, e.seq, e.type, e.entity, e.entity_id, e.version, e.at, e.internal, e.account_id, e.address{value}
     from unnest(tenants) t(id) cross join lateral (
         select * from events e
@@ -200,10 +189,7 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
         order by e.xid, e.seq limit most
     ) e
     order by e.xid, e.seq limit most
-$$;
-revoke all on function live_events(uuid[], bigint, bigint, bigint, integer) from public;
-grant execute on function live_events(uuid[], bigint, bigint, bigint, integer) to {role};
-"""
+$$"""
 
 WANTED = """where '*' = any (hook.events) or f.type = any (hook.events)
                    or split_part(f.type, '.', 1) || '.*' = any (hook.events)"""
@@ -232,9 +218,10 @@ def upgrade() -> None:
     for table in OWNED_TABLES:
         protect(table)
     op.execute(COLUMNS)
-    op.execute(SWEEP)
-    op.execute(PRUNE)
-    op.execute(LIVE.format(role=APP_ROLE, column=", payload jsonb", value=", e.payload"))
+    exempt("queue_drains(author jsonb)", SWEEP)
+    exempt("prune_jobs(before timestamptz, most integer)", PRUNE)
+    op.execute(f"drop function {LIVE_EVENTS}")
+    exempt(LIVE_EVENTS, LIVE.format(column=", payload jsonb", value=", e.payload"))
     deliver(WANTED, NEWS)
 
 
@@ -242,7 +229,8 @@ def downgrade() -> None:
     """Take it all away again."""
     op.execute("drop function queue_drains(jsonb)")
     op.execute("drop function prune_jobs(timestamptz, integer)")
-    op.execute(LIVE.format(role=APP_ROLE, column="", value=""))
+    op.execute(f"drop function {LIVE_EVENTS}")
+    exempt(LIVE_EVENTS, LIVE.format(column="", value=""))
     deliver(NEWS, WANTED)
     op.execute("""
 alter table ticket_comments drop column channel, drop column automatic, drop column quoted, drop column call_direction,

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import APP_ROLE, protect
+from migrations.rls import exempt, protect
 
 revision = "0016_outgoing_mail"
 down_revision = "0015_ratings"
@@ -130,13 +130,6 @@ language sql stable as $$
     where n.id = any (ids)
 $$
 """
-
-
-def exempt(signature: str, body: str) -> None:
-    """A function with its owner's rights and a fixed search path, for the application alone."""
-    op.execute(f"create function {signature} {body} security definer set search_path = pg_catalog, public, pg_temp")
-    op.execute(f"revoke all on function {signature} from public")
-    op.execute(f"grant execute on function {signature} to {APP_ROLE}")
 
 
 def upgrade() -> None:

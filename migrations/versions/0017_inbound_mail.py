@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations.rls import APP_ROLE, protect
+from migrations.rls import exempt, protect
 
 revision = "0017_inbound_mail"
 down_revision = "0016_outgoing_mail"
@@ -167,9 +167,7 @@ def upgrade() -> None:
     op.execute(TABLES)
     protect("inbound_mails")
     for signature, body in FUNCTIONS.items():
-        op.execute(f"create function {signature} {body} security definer set search_path = pg_catalog, public, pg_temp")
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to {APP_ROLE}")
+        exempt(signature, body)
 
 
 def downgrade() -> None:
