@@ -127,6 +127,7 @@ LEAST_ROLE: Final[Mapping[Route, Role | None]] = {
     ("PATCH", "/api/escalation-rules/{rule_id}"): Role.LEAD,
     ("DELETE", "/api/escalation-rules/{rule_id}"): Role.LEAD,
     ("GET", "/api/escalation-rules/{rule_id}/versions"): Role.AGENT,
+    ("GET", "/api/tickets/{ticket_id}/macros/{template_id}"): Role.AGENT,
     ("POST", "/api/tickets/{ticket_id}/macros/{template_id}"): Role.AGENT,
     ("POST", "/api/tickets/bulk"): Role.AGENT,
     ("POST", "/api/ticket-fields"): Role.ADMIN,

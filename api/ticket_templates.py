@@ -11,15 +11,17 @@ from api.dependencies import Agent, App, IdempotencyKey, IfMatch, Lead, PageQuer
 from api.errors import refusals
 from api.fields import UnfitFields
 from api.paging import Page
+from api.problems import camel
 from api.records import Once, fresh, new_id, refuse_unknown
 from api.responses import reply
 from api.routing import Area
-from api.schemas.ticket_templates import ME, ChangeTemplate, CreateTemplate, TemplateView
+from api.schemas.ticket_templates import ME, ChangeTemplate, CreateTemplate, MacroView, TemplateView
 from api.schemas.tickets import TicketView
 from api.templating import InactiveTemplate, UnfitTemplate
 from db.positions import Row, keys, one_at_a_time, place
 from db.ticket_templates import TEMPLATES
 from domain.process import Invalid, KeyReused, NotFound, Stale
+from domain.tickets.commands import ApplyMacro
 from domain.tickets.fields import Definitions, check
 from domain.tickets.lifecycle import IllegalTransition, TicketFinal
 
@@ -120,6 +122,17 @@ async def apply_macro(
     return reply(ticket, version=ticket.version)
 
 
+@router.get(
+    "/api/tickets/{ticket_id}/macros/{template_id}",
+    response_model=MacroView,
+    responses=refusals(NotFound, InactiveTemplate, UnfitTemplate, UnfitFields),
+)
+async def preview_macro(ticket_id: UUID, template_id: UUID, agent: Agent, app: App) -> Response:
+    """What a template would say and change on a ticket, to be looked at, or edited and sent as a comment. Changes nothing."""
+    macro = await app.desk.templating.macro(ticket_id, template_id, agent, None)
+    return reply(foreseen(macro))
+
+
 def written(body: CreateTemplate | ChangeTemplate) -> dict[str, Any]:
     """The columns that a body sets."""
     sent = body.model_fields_set if isinstance(body, ChangeTemplate) else type(body).model_fields.keys() - {"position"}
@@ -158,3 +171,17 @@ def existing(row: Row | None) -> Row:
 def shown(row: Row | None) -> TemplateView:
     """A template to show. Raises NotFound."""
     return TemplateView.model_validate(dict(existing(row)), by_name=True)
+
+
+def foreseen(macro: ApplyMacro) -> MacroView:
+    """A macro that is only looked at."""
+    changes = macro.change.model_dump(mode="json", exclude={"type"}) if macro.change else {}
+    aside = {"add_tags": macro.add_tags, "remove_tags": macro.remove_tags, "fields": macro.set_fields}
+    changes |= {name: value for name, value in aside.items() if value}
+    return MacroView(
+        template_id=macro.template_id,
+        name=macro.name,
+        body=macro.comment.body if macro.comment else None,
+        internal=bool(macro.comment and macro.comment.internal),
+        changes={camel(name): value for name, value in changes.items()},
+    )

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.jobs import jobs
 from domain.identity import Actor
-from domain.jobs import JobState, Page
+from domain.jobs import MOST_TOLD, JobState, Page
 
 J: Final = jobs.c
 SHOWN: Final = [
@@ -76,7 +76,7 @@ RECORD: Final = (
         total=func.coalesce(bindparam("total_now", type_=Integer), J.total),
         cursor=bindparam("cursor_now", type_=JSONB(none_as_null=True)),
         failures=func.jsonb_path_query_array(
-            J.failures.op("||")(bindparam("failed", type_=JSONB)), text("'$[0 to 99]'::jsonpath")
+            J.failures.op("||")(bindparam("failed", type_=JSONB)), text(f"'$[0 to {MOST_TOLD - 1}]'::jsonpath")
         ),
         result=func.coalesce(bindparam("result_now", type_=JSONB(none_as_null=True)), J.result),
         attempts=0,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -19,8 +20,12 @@ class JobState(StrEnum):
     FAILED = "FAILED"
 
 
+MOST_TOLD: Final = 500
+"""How many failures a job tells: all of a bulk job's."""
+
+
 class Failure(Frozen):
-    """An item that could not be done, and why; the others were done all the same. A job tells its first hundred."""
+    """An item that could not be done, and why; the others were done all the same. A job tells its first ones."""
 
     id: str
     detail: str

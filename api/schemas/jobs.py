@@ -19,7 +19,7 @@ class JobView(Resource):
     """Work that goes on in the background. `done` counts items, failed ones included; `total` is null until it is known.
     Of a DONE job both are the same, for an item that needs nothing any more is done.
 
-    `failures` tells the first hundred. A FAILED job says in `result.error` what ended it.
+    `failures` tells the first five hundred. A FAILED job says in `result.error` what ended it.
     """
 
     kind: Annotated[str, Field(examples=["SIMULATION"])]

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.schemas.common import Body, JsonObject, Line, OwnTenant, Resource, Word, left_out, storable
+from api.schemas.common import Body, JsonObject, Line, OwnTenant, Resource, View, Word, left_out, storable
 from api.schemas.tickets import Description, Reason, Subject, Tags
 from domain.customers import Tier
 from domain.tickets.model import Priority, Severity, Status
@@ -133,3 +133,13 @@ class TemplateView(Resource):
     changes: dict[str, Any] | None = Field(description="As they were written: only what was said.")
     position: int
     active: bool
+
+
+class MacroView(View):
+    """What a template would do to a ticket now: its text filled in, and what it would change."""
+
+    template_id: UUID
+    name: str
+    body: str | None = Field(description="The comment it would write; null when it writes none.")
+    internal: bool
+    changes: dict[str, Any]

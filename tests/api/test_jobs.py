@@ -242,19 +242,19 @@ async def leased_until(works: Works, job_id: UUID) -> Any:
     return found[0]
 
 
-async def test_failures_are_told_up_to_a_hundred_and_the_rest_goes_on(works: Works) -> None:
+async def test_failures_are_told_up_to_five_hundred_and_the_rest_goes_on(works: Works) -> None:
     async def fails(job: Job) -> AsyncIterator[Page]:
         for page in range(2):
-            failures = tuple(Failure(id=f"{page}-{n}", detail="no") for n in range(60))
-            yield Page(done=60 * (page + 1), total=121, cursor=page, failures=failures)
-        yield Page(done=121, result={"sum": 1})
+            failures = tuple(Failure(id=f"{page}-{n}", detail="no") for n in range(300))
+            yield Page(done=300 * (page + 1), total=601, cursor=page, failures=failures)
+        yield Page(done=601, result={"sum": 1})
 
     job_id = await works.asked()
     assert await works.runner(fails).round()
     told = await works.told(job_id)
-    assert (told["state"], told["done"], told["total"], told["result"]) == ("DONE", 121, 121, {"sum": 1})
-    assert len(told["failures"]) == 100
-    assert (told["failures"][0], told["failures"][-1]["id"]) == ({"id": "0-0", "detail": "no"}, "1-39")
+    assert (told["state"], told["done"], told["total"], told["result"]) == ("DONE", 601, 601, {"sum": 1})
+    assert len(told["failures"]) == 500
+    assert (told["failures"][0], told["failures"][-1]["id"]) == ({"id": "0-0", "detail": "no"}, "1-199")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,30 @@ async def test_a_template_is_kept_changed_and_deleted(alone: Office) -> None:
     problem(await alone.call("lead", "GET", where), 404, "not-found")
 
 
+async def test_a_macro_can_be_looked_at_before_it_is_used(alone: Office) -> None:
+    ticket = await alone.opened(subject="No light")
+    changes = {"status": "PENDING_CUSTOMER", "assigneeId": "me", "addTags": ["lamp"], "category": None}
+    macro = await made(alone, name="Ask", body="About {{ ticket.subject }}: {{ agent.name }}", changes=changes)
+    note = await made(alone, name="Note", body="Who knows?", internal=True)
+    where = f"{path(ticket)}/macros"
+    before = await alone.counts()
+    seen = await alone.call("agent", "GET", f"{where}/{macro['id']}")
+    me = (await alone.call("agent", "GET", "/api/me")).json()
+    assert seen.json() == {
+        "templateId": macro["id"],
+        "name": "Ask",
+        "body": f"About No light: {me['name']}",
+        "internal": False,
+        "changes": changes | {"assigneeId": me["id"]},
+    }
+    only_said = (await alone.call("agent", "GET", f"{where}/{note['id']}")).json()
+    assert (only_said["body"], only_said["internal"], only_said["changes"]) == ("Who knows?", True, {})
+    assert (await alone.counts(), await alone.read(ticket)) == (before, ticket)
+    problem(await alone.call("customer", "GET", f"{where}/{macro['id']}"), 403, "role-too-low")
+    problem(await alone.call("otherAdmin", "GET", f"{where}/{macro['id']}"), 404, "not-found")
+    problem(await alone.call("agent", "GET", f"{where}/{some_id()}"), 404, "not-found")
+
+
 async def test_a_name_is_taken_while_its_template_is_in_force(alone: Office) -> None:
     first = await made(alone, name="Same")
     taken = await alone.call("lead", "POST", TEMPLATES, json={"name": "Same", "body": "x"})
