@@ -9,11 +9,11 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from db.away import is_away
 from db.bookkeeping import History
 from db.decisions import Behind, Database, OpenDecision
 from db.statements import Bound
@@ -27,17 +27,12 @@ S = TypeVar("S", bound=BaseModel)
 PATIENCE_SECONDS: Final = 2.5
 """How long one attempt waits for Postgres; below the start-to-close timeout of `workflows/timing.py`, which a hanging query ignores."""
 
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, TimeoutError)
-"""What says that Postgres cannot answer now; a later attempt may succeed."""
-
 
 @asynccontextmanager
 async def attempt(request: Request[Any], contended: frozenset[str]) -> AsyncIterator[None]:
     """Turn failures into the two kinds that the shell knows: Unavailable, which is tried again, and Bug, which is not."""
     try:
         yield
-    except AWAY as error:
-        raise ApplicationError(type(error).__name__, type=UNAVAILABLE) from error
     except psycopg.errors.UniqueViolation as error:
         # Another attempt at the same decision got there first, on a worker thought dead, or another process at what both want; the
         # next attempt finds its row.
@@ -49,6 +44,8 @@ async def attempt(request: Request[Any], contended: frozenset[str]) -> AsyncIter
         activity.metric_meter().create_counter("summit_decisions_behind").add(1)
         raise ApplicationError(str(error), type=UNAVAILABLE, non_retryable=True) from error
     except Exception as error:
+        if is_away(error):
+            raise ApplicationError(type(error).__name__, type=UNAVAILABLE) from error
         raise failure(request, error, BUG) from error
 
 

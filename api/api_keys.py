@@ -1,13 +1,14 @@
 """API keys of a tenant: made, shown once, listed, revoked."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Query
 from starlette.responses import Response
 
-from api.dependencies import Admin, App, IfMatch, PageQuery, Session
+from api.dependencies import Admin, AfterCommit, App, IfMatch, PageQuery, Session
 from api.errors import refusals
 from api.keyring import SHOWN, hashed, new_key
 from api.paging import Page
@@ -69,12 +70,14 @@ async def get_api_key(key_id: UUID, admin: Admin, session: Session) -> Response:
 
 
 @router.delete("/{key_id}", status_code=204, response_class=Response)
-async def revoke_api_key(key_id: UUID, admin: Admin, app: App, session: Session, accepted: IfMatch) -> Response:
+async def revoke_api_key(
+    key_id: UUID, admin: Admin, app: App, session: Session, accepted: IfMatch, then: AfterCommit
+) -> Response:
     """Revoke an API key for good: at once here, within five seconds everywhere. The second time nothing happens."""
     before = existing(await api_keys.find_key(session, key_id, lock=True))
     fresh(before["version"], accepted)
     await api_keys.revoke_key(session, key_id)
-    app.gate.keys.revoke(before["hash"])
+    then.append(partial(app.gate.keys.revoke, before["hash"]))
     return Response(status_code=204)
 
 

@@ -93,7 +93,7 @@ class Conversation:
         route = f"POST /api/tickets/{ended.id}/comments"
         mark = fingerprint(body.model_dump_json())
         opened = await self.desk.opened(caller, key, route, mark) if key else None
-        hop = None if opened else await self.desk.merging.last_hop(caller.tenant_id, ended)
+        hop = None if opened else await self._next(ended, message.command.comment_id, caller)
         while hop is not None:
             there, through = hop
             to = {"through": through, "addressed": ended.id}
@@ -113,6 +113,11 @@ class Conversation:
             raise final
         receipt = opened or await self._follow_up(ended.id, route, mark, body, caller, key)
         return await self._said(opening_id(receipt.process_id), receipt.process_id, body, caller, receipt.at)
+
+    async def _next(self, ended: Ticket, comment_id: UUID, caller: Caller) -> tuple[UUID, UUID] | None:
+        """Where a comment on a ticket that is over was said before, else where it is to be said now."""
+        there = await self.desk.merging.place(caller.tenant_id, comment_id)
+        return (there, ended.id) if there else await self.desk.merging.last_hop(caller.tenant_id, ended)
 
     async def _follow_up(
         self, ticket_id: UUID, route: str, mark: str, body: NewComment, caller: Caller, key: str | None

@@ -16,6 +16,7 @@ from starlette.routing import compile_path
 from api.constraints import CONSTRAINTS
 from api.permissions import LEAST_ROLE
 from api.problems import MEDIA_TYPE, STATUS, TYPE_PREFIX, field_error, kebab, problem, status_title, title
+from db.away import exceeds, is_away
 from domain.process import Refusal
 from domain.protocol import RefusalRecord
 
@@ -154,28 +155,10 @@ async def on_database(request: Request, error: Exception) -> Response:
     return await on_bug(request, error)
 
 
-def is_away(error: Exception) -> bool:
-    """Whether the database, not our SQL, is at fault. Deadlocks and cancelled statements may be repeated too."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or is_away_itself(error.orig)
-    return isinstance(error, PoolTimeout | OSError) or is_away_itself(error)
-
-
-def is_away_itself(error: BaseException | None) -> bool:
-    """The same for an error of the driver. What is too large or too complex for the server stays so."""
-    away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return away and not exceeds(error)
-
-
 def is_unwritable(error: Exception) -> bool:
     """Whether these values can never be written, however often it is tried."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return isinstance(cause, psycopg.DataError | UnicodeEncodeError) or exceeds(cause)
-
-
-def exceeds(error: BaseException | None) -> bool:
-    """Whether it says that a limit of the server's own is exceeded (class 54)."""
-    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("54")
 
 
 async def on_bug(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """Who I am, and the people and teams of a tenant."""
 
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from api.auth import Caller
 from api.constraints import AccountOfStaff, EmailTaken, UnknownReference
-from api.dependencies import Admin, Agent, App, IfMatch, PageQuery, Principal, RoleTooLow, Session, address
+from api.dependencies import Admin, AfterCommit, Agent, App, IfMatch, PageQuery, Principal, RoleTooLow, Session, address
 from api.errors import problem_response, refusals
 from api.login import sign_in
 from api.notifications import preferences_view
@@ -133,7 +134,7 @@ async def get_user(user_id: UUID, agent: Agent, session: Session) -> Response:
     responses=refusals(EmailTaken, AccountOfStaff, UnknownReference, BeyondScopes, OwnAccess, LastAdministrator),
 )
 async def change_user(
-    user_id: UUID, body: ChangeUser, admin: Admin, app: App, session: Session, accepted: IfMatch
+    user_id: UUID, body: ChangeUser, admin: Admin, app: App, session: Session, accepted: IfMatch, then: AfterCommit
 ) -> Response:
     """Change a person. Role, activity and a new password, which ends the tokens of before, take effect within five seconds everywhere.
 
@@ -154,7 +155,7 @@ async def change_user(
     await renew_links(session, before, view, password_set=body.password is not None)
     if body.model_fields_set & ROOM:
         await queue_drains(session, admin.tenant_id, admin.actor.model_dump_json(), agent=user_id)
-    app.directory.forget(admin.tenant_id, user_id)
+    then.append(partial(app.directory.forget, admin.tenant_id, user_id))
     return reply(view, version=view.version)
 
 

@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.errors import Refused, Unavailable
-from api.processes import Broken, Finished, Kind, Processes
+from api.processes import Broken, Finished, Processes
+from api.ticket_kind import TICKET
 from db.engine import tenant_transaction
 from db.processes import standing
-from db.tickets.relations import end_of_merges
+from db.tickets.relations import end_of_merges, place_of
 from domain.identity import Actor
 from domain.ids import command_id
 from domain.jobs import Failure, Job, Page
@@ -29,7 +30,6 @@ ABSORB: Final = "ABSORB"
 class Merging:
     """Hands the wait and the listeners of merged tickets on."""
 
-    kind: Kind
     processes: Processes
     engine: AsyncEngine
 
@@ -52,23 +52,23 @@ class Merging:
         if source is None or source.merged_into is None:
             return None
         hop = await self.last_hop(tenant_id, source)
-        last = await self.ticket(tenant_id, hop[0]) if hop else None
-        if last is None:
+        if hop is None:
             return None
+        last, _ = hop
         command = left_behind(source)
         message = Message[Any](
             tenant_id=tenant_id,
             command=command,
-            command_id=command_id(tenant_id, str(author.id), ABSORB, last.id, str(source_id)),
+            command_id=command_id(tenant_id, str(author.id), ABSORB, last, str(source_id)),
             fingerprint=str(source_id),
             actor=author,
         )
         try:
-            await self.processes.update(self.kind, last.id, "absorb", message)
+            await self.processes.update(TICKET, last, "absorb", message)
         except (Finished, NotFound):
             return None
         except Refused as refused:
-            return Failure(id=str(last.id), detail=refused.record.detail)
+            return Failure(id=str(last), detail=refused.record.detail)
         return None
 
     async def last_hop(self, tenant_id: UUID, source: Ticket) -> tuple[UUID, UUID] | None:
@@ -79,8 +79,13 @@ class Merging:
             found = await end_of_merges(connection, source.id)
         return (found[0], found[1]) if found and found[1] else None
 
+    async def place(self, tenant_id: UUID, comment_id: UUID) -> UUID | None:
+        """The ticket on which a comment was said, if it was: a repeat is answered there, wherever merges lead by now."""
+        async with tenant_transaction(self.engine, tenant_id) as connection:
+            return await place_of(connection, comment_id)
+
     async def ticket(self, tenant_id: UUID, ticket_id: UUID) -> Ticket | None:
         """A ticket as its last decision left it."""
         async with tenant_transaction(self.engine, tenant_id) as connection:
-            found = await standing(connection, self.kind.name, ticket_id)
+            found = await standing(connection, TICKET.name, ticket_id)
         return Ticket.model_validate(found.snapshot.state) if found and found.snapshot.state else None

@@ -1,5 +1,6 @@
 """What one was told, how one wants to be told, and for administrators what was told to whom."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from api.constraints import ForbiddenTarget
-from api.dependencies import Admin, App, PageQuery, Principal, Session
+from api.dependencies import Admin, AfterCommit, App, PageQuery, Principal, Session
 from api.errors import refusals
 from api.paging import Page
 from api.promises import PATHS
@@ -40,7 +41,9 @@ class NotRepeatable(Conflict):
 
 
 @router.put("/api/me/preferences", response_model=PreferencesView, responses=refusals(ForbiddenTarget))
-async def change_preferences(body: PreferencesBody, caller: Principal, app: App, session: Session) -> Response:
+async def change_preferences(
+    body: PreferencesBody, caller: Principal, app: App, session: Session, then: AfterCommit
+) -> Response:
     """Say on which channels the caller wants to be told, and when not; what waited for quiet hours is judged anew.
 
     Without preferences it is mail and the inbox. Customers are told of their requests by mail at once, whatever they prefer.
@@ -49,7 +52,7 @@ async def change_preferences(body: PreferencesBody, caller: Principal, app: App,
     preferences = Preferences.model_validate(body.model_dump())
     await identity.change_preferences(session, caller.id, preferences.model_dump(mode="json"))
     await notifications.free(session, caller.id)
-    app.directory.forget(caller.tenant_id, caller.id)
+    then.append(partial(app.directory.forget, caller.tenant_id, caller.id))
     return reply(preferences_view(preferences))
 
 

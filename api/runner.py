@@ -14,8 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.service import RPCError
 
-from api.errors import Unavailable, is_away
+from api.errors import Unavailable
 from db import jobs
+from db.away import is_away
 from db.engine import tenant_transaction
 from domain.jobs import Job, JobFailed, JobState, Kinds, Page
 

@@ -25,7 +25,6 @@ from api.paging import Cursors
 from api.policies import Policies
 from api.processes import Processes
 from api.templating import Templating
-from api.ticket_kind import TICKET
 from runtime.blobs import Blobs, FolderBlobs
 from runtime.settings import Settings
 from runtime.targets import Targets
@@ -66,7 +65,7 @@ def make_services(settings: Settings, engine: AsyncEngine, temporal: Client, met
     processes = Processes(temporal, engine, settings.task_queue, settings.request_budget_seconds, confirmations)
     directory = Directory(engine)
     fields = TicketFields(engine)
-    desk = Desk(processes, engine, Merging(TICKET, processes, engine), fields, Templating(engine, fields))
+    desk = Desk(processes, engine, Merging(processes, engine), fields, Templating(engine, fields))
     return Services(
         settings=settings,
         engine=engine,

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.statements import composed
 from db.tables.identity import team_members, teams, users
 from domain.identity import Role
 
@@ -35,6 +36,12 @@ Row = RowMapping
 
 LOGIN_CANDIDATES: Final = sql("select * from login_candidates(:address)")
 PUBLIC_TENANT: Final = sql("select id, slug from public_tenant(cast(:named as text), cast(:host as text))")
+
+# A predicate on the address itself finds no index under row-level security.
+CUSTOMERS_OWN: Final = """(
+  select u.$column from user_by_address($address) f join users u on u.id = f.id where u.role = 'CUSTOMER')"""
+"""What stands with the customer who has an address."""
+ACCOUNT_OF_ADDRESS: Final = composed(CUSTOMERS_OWN, column="account_id", address="cast(:email as text)")
 
 BY_ADDRESS: Final = sql("select id, active from user_by_address(:address)")
 PROVISION: Final = upsert(users).on_conflict_do_nothing().returning(users.c.id)

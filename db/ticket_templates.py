@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.identity import ACCOUNT_OF_ADDRESS, CUSTOMERS_OWN
 from db.positions import Ordered
 from db.statements import composed
 from db.tables.desk import ticket_templates
@@ -14,7 +15,7 @@ from domain.customers import mail_domain
 TEMPLATES: Final = Ordered(ticket_templates)
 
 TENANT: Final = "(select n.name from tenants n where n.id = nullif(current_setting('summit.tenant', true), '')::uuid)"
-CUSTOMER: Final = "(select u.name from users u where lower(u.email) = lower($email) and u.role = 'CUSTOMER')"
+CUSTOMER: Final = composed(CUSTOMERS_OWN, column="name", address="$email")
 
 OF_TICKET: Final = text(
     composed(
@@ -40,12 +41,13 @@ OF_REQUEST: Final = text(
         """
 select $customer as "customer.name", $tenant as "tenant.name",
   (select a.name from customer_accounts a where a.id = coalesce(
-    (select u.account_id from users u where lower(u.email) = lower(:email) and u.role = 'CUSTOMER'),
+    $known,
     (select d.account_id from account_domains d where d.domain = :domain))) as "account.name",
   (select w.name from users w where w.id = :assignee) as "assignee.name",
   (select m.name from teams m where m.id = :team) as "team.name"
 """,
         customer=composed(CUSTOMER, email="cast(:email as text)"),
+        known=ACCOUNT_OF_ADDRESS,
         tenant=TENANT,
     )
 ).bindparams(bindparam("assignee", type_=Uuid), bindparam("team", type_=Uuid))

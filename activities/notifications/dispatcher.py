@@ -5,11 +5,10 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from activities.notifications.bell import Bell
+from db.away import is_away
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +63,7 @@ class Lane(Protocol):
 
 def complain(error: Exception, lane: str) -> None:
     """A database that is away is a line in the log, everything else is a bug of ours."""
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout | OSError | TimeoutError):
+    if is_away(error):
         log.warning("dispatcher_hindered", lane=lane, error=type(error).__name__)
     else:
         log.error("dispatcher_broken", lane=lane, exc_info=error)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from activities.notifications.measures import Measures
+from db.away import is_away
 from domain.notifications.attempts import MOST, next_attempt
 from notify.channel import Undeliverable, Undelivered
 
@@ -64,9 +63,9 @@ class Settling:
             return
         except Held as held:
             await self.ledger.held(item, held.until)
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout):
-            raise
         except Exception as error:
+            if is_away(error) and not isinstance(error, OSError):  # those are the channel's
+                raise
             known = (
                 error if isinstance(error, Undelivered) else Undelivered(f"Internal error ({type(error).__name__}).")
             )

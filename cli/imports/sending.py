@@ -10,12 +10,13 @@ from typing import Final, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
-from api.errors import Refused, Unavailable, is_away
+from api.errors import Refused, Unavailable
 from api.processes import Broken, Finished, Processes
 from api.ticket_kind import TICKET
 from cli.imports.model import Bad
 from cli.imports.orders import Order
 from cli.imports.survey import told
+from db.away import is_away
 from domain.tickets.importing import ImportOver
 
 LONGEST_PAUSE: Final = 10.0

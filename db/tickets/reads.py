@@ -28,6 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.identity import ACCOUNT_OF_ADDRESS
+from db.statements import composed
 from db.tables.desk import ticket_field_values
 from db.tables.metadata import INSTANT
 from db.tables.ratings import ticket_ratings
@@ -77,15 +79,20 @@ STANDINGS: Final[Mapping[SlaState, ColumnElement[bool]]] = {
 """Which rows stand so now: being at risk comes with time, so no row says it. Only a clock that runs has an instant from which on it
 is at risk, so what is over, or promised nothing, is neither well nor in danger."""
 
-INTAKE: Final = text("""
+INTAKE: Final = text(
+    composed(
+        """
 select a.id as account_id, a.tier as account_tier,
   exists (select from users u where u.id = :assignee and u.role <> 'CUSTOMER' and u.active) as assignee_known,
   exists (select from teams m where m.id = :team) as team_known
 from (values (1)) one
 left join customer_accounts a on a.id = coalesce(
-  (select u.account_id from users u where lower(u.email) = lower(:email) and u.role = 'CUSTOMER'),
+  $known,
   (select d.account_id from account_domains d where d.domain = :domain))
-""").bindparams(bindparam("assignee", type_=T.assignee_id.type), bindparam("team", type_=T.team_id.type))
+""",
+        known=ACCOUNT_OF_ADDRESS,
+    )
+).bindparams(bindparam("assignee", type_=T.assignee_id.type), bindparam("team", type_=T.team_id.type))
 
 PATIENCE: Final = text("select set_config('statement_timeout', cast(:milliseconds as text), true)")
 DESCRIPTION: Final = select(T.description).where(T.id == bindparam("ticket"))

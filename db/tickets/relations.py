@@ -36,6 +36,11 @@ select id, through from chain where merged_into is null
 """).bindparams(bindparam("ticket", type_=Uuid))
 
 
+PLACE: Final = text("select c.ticket_id from ticket_comments c where c.id = :comment").bindparams(
+    bindparam("comment", type_=Uuid)
+)
+
+
 async def colleagues_called(connection: AsyncConnection, names: Sequence[str]) -> tuple[UUID, ...]:
     """The active staff who are called so, by address or by the part of it before the @."""
     found = await connection.execute(COLLEAGUES, {"names": list(names)})
@@ -51,3 +56,8 @@ async def end_of_merges(connection: AsyncConnection, ticket_id: UUID) -> tuple[U
     """Where a ticket's conversation goes on after merges, and the merged ticket next to it; None for a ticket unknown."""
     found = (await connection.execute(END_OF_MERGES, {"ticket": ticket_id})).first()
     return (found.id, found.through) if found else None
+
+
+async def place_of(connection: AsyncConnection, comment_id: UUID) -> UUID | None:
+    """The ticket on which a comment stands, once it has been said."""
+    return (await connection.execute(PLACE, {"comment": comment_id})).scalar_one_or_none()

@@ -2,6 +2,7 @@
 
 from sqlalchemy import text
 
+from db.identity import ACCOUNT_OF_ADDRESS
 from db.routing import RULE_COLUMNS
 from db.sla.policies import POLICY_COLUMNS as SLA_COLUMNS
 from db.statements import Statement, composed
@@ -35,12 +36,13 @@ select $columns,
   nextval(format('ticket_numbers.%I', t.id)::regclass) as number, a.id as account_id, a.tier as account_tier
 from tenants t
 left join customer_accounts a on a.id = coalesce(
-  (select u.account_id from users u where lower(u.email) = lower(:email) and u.role = 'CUSTOMER'),
+  $known,
   (select d.account_id from account_domains d where d.tenant_id = t.id and d.domain = :domain))
 where t.id = :tenant
 """,
             columns=COLUMNS,
             greeted=GREETED,
+            known=ACCOUNT_OF_ADDRESS,
         )
     )
 )

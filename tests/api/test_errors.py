@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from uvicorn import Config, Server
 
-from api.errors import is_away, is_unwritable
+from api.errors import is_unwritable
 from api.wire import Wire
 from cli.demo import DemoSeed
+from db.away import is_away
 from runtime.embedded.ports import free_port
 from tests.api.front import Front, front, places, problem
 from tests.stack import Database

@@ -169,3 +169,16 @@ async def test_a_merge_whose_api_died_is_made_whole_by_its_job(office: Office, m
 async def reopened(office: Office, ticket: dict[str, Any]) -> bool:
     """Whether a ticket is open again."""
     return (await office.read(ticket))["status"] == "OPEN"
+
+
+async def test_a_repeat_after_the_target_was_merged_on_gets_its_first_answer(office: Office) -> None:
+    first, second, third = [await office.opened() for _ in range(3)]
+    await merged(office, first, second)
+    key, url = {"Idempotency-Key": fresh()}, path(first) + "/comments"
+    said = await office.call("agent", "POST", url, json={"body": "Good news"}, headers=key)
+    assert (said.status_code, said.json()["ticketId"]) == (201, second["id"])
+    await merged(office, second, third)
+    again = await office.call("agent", "POST", url, json={"body": "Good news"}, headers=key)
+    assert (again.status_code, again.json()) == (201, said.json())
+    problem(await office.call("agent", "POST", url, json={"body": "Other news"}, headers=key), 422, "key-reused")
+    assert await office.listed(url=path(third) + "/comments") == []
