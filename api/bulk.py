@@ -1,7 +1,7 @@
 """Many tickets changed at once: judged as a whole when it is asked for, then done ticket by ticket as a job."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -27,7 +27,6 @@ from domain.protocol import Message
 from domain.tickets.commands import AddComment, ApplyMacro, ChangeTicket
 from domain.tickets.fields import check
 from domain.tickets.lifecycle import TicketFinal
-from domain.tickets.mentions import mentioned
 from domain.tickets.model import Status
 
 router = Area(prefix="/api/tickets", tags=["Tickets"])
@@ -69,8 +68,8 @@ async def change_tickets(body: BulkBody, agent: Agent, app: App, session: Sessio
             raise UnfitFields(faults)
         patch["fields"] = defined.kept(patch["fields"])
     comment = body.comment.model_dump(mode="json", exclude_unset=True) if body.comment else None
-    if comment and body.comment and body.comment.internal and (names := mentioned(body.comment.body)):
-        comment["mentions"] = [str(each) for each in await colleagues_called(session, names)]
+    if comment and comment.get("internal") and (called := await colleagues_called(session, comment["body"])):
+        comment["mentions"] = [str(each) for each in called]
     return await accept(
         once, BULK, {"ids": [str(each) for each in body.ids], "patch": patch, "comment": comment, "tags": tags}, agent
     )
@@ -82,7 +81,7 @@ class Bulk:
 
     processes: Processes
 
-    async def run(self, job: Job) -> AsyncIterator[Page]:
+    async def run(self, job: Job) -> AsyncGenerator[Page, None]:
         """Change the tickets in the order in which they were named, a few at a time."""
         given: Any = job.input["ids"]
         ids = [UUID(each) for each in given]

@@ -23,7 +23,6 @@ from domain.process import Forbidden
 from domain.protocol import Message, Receipt
 from domain.tickets.commands import AddComment, CreateTicket
 from domain.tickets.lifecycle import TicketFinal
-from domain.tickets.mentions import mentioned
 from domain.tickets.model import Call, Ticket
 
 
@@ -143,9 +142,9 @@ class Conversation:
 
     async def _comment(self, body: NewComment, caller: Caller) -> AddComment:
         given = body.model_dump(exclude={"tenant_id"}, exclude_unset=True, exclude_none=True)
-        if body.internal and caller.actor.staff and (names := mentioned(body.body)):
+        if body.internal and caller.actor.staff and "@" in body.body:
             async with tenant_transaction(self.desk.engine, caller.tenant_id) as connection:
-                given["mentions"] = await colleagues_called(connection, names)
+                given["mentions"] = await colleagues_called(connection, body.body)
         return AddComment.model_validate(given | {"comment_id": UUID(int=0)})
 
     async def _saying(

@@ -1,6 +1,6 @@
 """The kinds of jobs that the API runs, each with its handler.
 
-A new kind is an async generator `(Job) -> AsyncIterator[Page]`, named here under the name that its jobs carry. It reads
+A new kind is an async generator `(Job) -> AsyncGenerator[Page, None]`, named here under the name that its jobs carry. It reads
 `job.input`, goes on behind `job.cursor`, counting on from `job.done`, and yields a Page after each portion of work: what was
 yielded is written down, and never done again, also after kill -9. A portion that was not yielded yet is done again, so give the
 work ids that make a repeat harmless (a command id made of the job's id and the item's). Items that fail go into

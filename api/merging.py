@@ -1,6 +1,6 @@
 """What a merge leaves to be done at the other ticket: at once, and again by a job, should this process die in between."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,7 +38,7 @@ class Merging:
         with suppress(Unavailable, Broken):
             await self.hand_on(tenant_id, source_id, author)
 
-    async def absorb(self, job: Job) -> AsyncIterator[Page]:
+    async def absorb(self, job: Job) -> AsyncGenerator[Page, None]:
         """The job that every merge leaves behind. Raises Unavailable while the other ticket can be told nothing."""
         try:
             refused = await self.hand_on(job.tenant_id, UUID(str(job.input["source"])), job.author)

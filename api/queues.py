@@ -1,7 +1,7 @@
 """Draining queues: as room comes free in a team, the tickets that wait in it get somebody, the oldest first."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -43,7 +43,7 @@ class Queues:
     engine: AsyncEngine
     processes: Processes
 
-    async def drain(self, job: Job) -> AsyncIterator[Page]:
+    async def drain(self, job: Job) -> AsyncGenerator[Page, None]:
         """Give the team's waiting tickets away one after another, while anybody has room."""
         team, done = UUID(str(job.input["team"])), job.done
         after = place(job.cursor)

@@ -101,7 +101,7 @@ class Runner:
         if job.attempts > MOST_ATTEMPTS:
             raise JobFailed(AWAY)
         begun = time.monotonic()
-        async with aclosing(self.kinds[job.kind](job)) as pages:  # type: ignore[type-var]
+        async with aclosing(self.kinds[job.kind](job)) as pages:
             async for page in pages:
                 await self._record(job, lease_id, page)
                 if page.cursor is not None and time.monotonic() - begun > self.slice_seconds:

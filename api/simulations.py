@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,7 +87,7 @@ class Simulations:
 
     settings: Settings
 
-    async def run(self, job: Job) -> AsyncIterator[Page]:
+    async def run(self, job: Job) -> AsyncGenerator[Page, None]:
         """One job."""
         order = Order(
             conninfo=self.settings.postgres.conninfo(APP_ROLE),
@@ -104,7 +104,8 @@ class Simulations:
             stdout=asyncio.subprocess.PIPE,
             limit=LONGEST_LINE,
         )
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - they are pipes
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("the simulator has no pipes")
         try:
             process.stdin.write(to_json(order) + b"\n")
             await process.stdin.drain()

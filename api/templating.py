@@ -19,7 +19,6 @@ from db.ticket_templates import TEMPLATES, facts_of_request, facts_of_ticket
 from db.tickets.relations import colleagues_called
 from domain.process import Conflict, Forbidden, Invalid, NotFound
 from domain.tickets.commands import AddComment, ApplyMacro, ChangeTicket
-from domain.tickets.mentions import mentioned
 from domain.tickets.templates import one_line, render, values_of
 
 LONGEST_SUBJECT: Final = 300
@@ -165,8 +164,8 @@ async def said(session: AsyncConnection, row: Row, values: dict[str, str]) -> Ad
     more: dict[str, Any] = {}
     if row["internal"]:
         more["internal"] = True
-        if names := mentioned(row["body"]):
-            more["mentions"] = await colleagues_called(session, names)
+        if called := await colleagues_called(session, row["body"]):
+            more["mentions"] = called
     return AddComment(comment_id=UUID(int=0), body=text, **more)
 
 

@@ -41,16 +41,15 @@ def create(
         with psycopg.connect(PostgresSettings().conninfo()) as connection:
             if default:
                 connection.execute(NO_DEFAULT)
-            row = connection.execute(ADD, (slug, name, default)).fetchone()
-            assert row is not None  # noqa: S101
+            [(tenant,)] = connection.execute(ADD, (slug, name, default)).fetchall()
             for each in domains:
-                connection.execute(ADD_DOMAIN, (each, row[0]))
+                connection.execute(ADD_DOMAIN, (each, tenant))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--domain") from error
     except psycopg.errors.UniqueViolation:
         typer.echo("The slug or a domain is taken.", err=True)
         raise typer.Exit(1) from None
-    typer.echo(row[0])
+    typer.echo(tenant)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,6 +1,6 @@
 """Jobs: what one is, and what a page of its work amounts to."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -66,7 +66,7 @@ class JobFailed(Exception):
         self.detail = detail
 
 
-Handler = Callable[[Job], AsyncIterator[Page]]
+Handler = Callable[[Job], AsyncGenerator[Page, None]]
 """Does a job page by page, from its cursor on."""
 
 Kinds = Mapping[str, Handler]

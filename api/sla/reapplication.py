@@ -4,7 +4,7 @@ Both are jobs, gentle on purpose: few tickets at once, so that the desk's own ca
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -48,7 +48,7 @@ class Reapplication:
     engine: AsyncEngine
     processes: Processes
 
-    async def reapply(self, job: Job) -> AsyncIterator[Page]:
+    async def reapply(self, job: Job) -> AsyncGenerator[Page, None]:
         """Put each concerned ticket's clocks on the definition's version of today, with the answer of each."""
         gate = asyncio.Semaphore(AT_ONCE)
 
@@ -61,7 +61,7 @@ class Reapplication:
             failures = [each for each in await asyncio.gather(*map(one, tickets)) if each]
             yield Page(done=done, total=total, cursor=str(tickets[-1]), failures=tuple(failures))
 
-    async def recount(self, job: Job) -> AsyncIterator[Page]:
+    async def recount(self, job: Job) -> AsyncGenerator[Page, None]:
         """Wake each concerned ticket: its next decision counts on the calendars of today."""
         concerned = COUNTED_ON if "calendar" in job.input else ACCOUNTS if "account" in job.input else EVERY
         values = {name: UUID(str(value)) for name, value in job.input.items()}

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.tickets.mentions import mentioned
+
 # Addresses are compared as they are kept for signing in.
 COLLEAGUES: Final = text("""
 select u.id from users u
@@ -41,10 +43,10 @@ PLACE: Final = text("select c.ticket_id from ticket_comments c where c.id = :com
 )
 
 
-async def colleagues_called(connection: AsyncConnection, names: Sequence[str]) -> tuple[UUID, ...]:
-    """The active staff who are called so, by address or by the part of it before the @."""
-    found = await connection.execute(COLLEAGUES, {"names": list(names)})
-    return tuple(found.scalars())
+async def colleagues_called(connection: AsyncConnection, text: str) -> tuple[UUID, ...]:
+    """The active staff whom a text calls, by address or by the part of it before the @."""
+    names = mentioned(text)
+    return tuple((await connection.execute(COLLEAGUES, {"names": list(names)})).scalars()) if names else ()
 
 
 async def list_links(connection: AsyncConnection, ticket_id: UUID) -> Sequence[Any]:

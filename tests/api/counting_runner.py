@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -21,7 +21,7 @@ class Orders(BaseModel):
     postgres: dict[str, str | int]
 
 
-async def count(job: Job) -> AsyncIterator[Page]:
+async def count(job: Job) -> AsyncGenerator[Page, None]:
     """Write the numbers up to `upto` to a file, a page each."""
     for number in range(job.done, int(str(job.input["upto"]))):
         write(Path(str(job.input["file"])), number)

@@ -48,8 +48,8 @@ async def test_no_search_is_an_error(rows: Rows, q: str) -> None:
 
 
 def confirmed(rows: Rows, *processes: UUID) -> list[int]:
-    query = "select confirmed_revision from processes where id = %s"
-    return [rows.connection.execute(query, (process,)).fetchone()[0] for process in processes]  # type: ignore[index]
+    query = "select confirmed_revision from processes where id = any(%s) order by array_position(%s, id)"
+    return [revision for (revision,) in rows.connection.execute(query, (list(processes), list(processes)))]
 
 
 async def test_confirming_never_goes_back_and_never_beyond_what_is_written(rows: Rows) -> None:

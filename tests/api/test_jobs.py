@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def counting(done: list[int], size: int = 3, breaks_at: int | None = None) -> Ha
     """Does the numbers up to `upto`, a page of `size` after another; what it leans on is away once, before a page."""
     broken: list[int] = []
 
-    async def handle(job: Job) -> AsyncIterator[Page]:
+    async def handle(job: Job) -> AsyncGenerator[Page, None]:
         start = int(str(job.cursor or 0))
         upto = int(str(job.input["upto"]))
         for first in range(start, upto, size):
@@ -117,7 +117,7 @@ async def test_two_processes_never_have_the_same_job(works: Works) -> None:
     running = asyncio.Event()
     finish = asyncio.Event()
 
-    async def handle(job: Job) -> AsyncIterator[Page]:
+    async def handle(job: Job) -> AsyncGenerator[Page, None]:
         running.set()
         await finish.wait()
         yield Page(done=1, total=1)
@@ -135,7 +135,7 @@ async def test_a_job_whose_process_died_is_taken_over_when_its_lease_ends(works:
     numbers: list[int] = []
     recorded = asyncio.Event()
 
-    async def dies(job: Job) -> AsyncIterator[Page]:
+    async def dies(job: Job) -> AsyncGenerator[Page, None]:
         yield Page(done=3, total=7, cursor=3)
         recorded.set()
         await asyncio.Event().wait()
@@ -181,7 +181,7 @@ async def test_a_killed_process_has_nothing_done_twice_that_it_had_recorded(work
 
 
 async def test_what_was_done_before_a_crash_and_not_written_down_is_counted_at_the_end(works: Works) -> None:
-    async def goes_on(job: Job) -> AsyncIterator[Page]:
+    async def goes_on(job: Job) -> AsyncGenerator[Page, None]:
         yield Page(done=4, total=7, cursor=4)  # the other three need nothing any more
 
     job_id = await works.asked()
@@ -198,7 +198,7 @@ async def test_a_job_that_finds_nothing_to_do_says_that_it_was_nothing(works: Wo
 
 
 async def test_a_job_that_breaks_off_counts_only_what_was_done(works: Works) -> None:
-    async def breaks_off(job: Job) -> AsyncIterator[Page]:
+    async def breaks_off(job: Job) -> AsyncGenerator[Page, None]:
         yield Page(done=4, total=7, cursor=4)
         raise JobFailed("No more.")
 
@@ -209,7 +209,7 @@ async def test_a_job_that_breaks_off_counts_only_what_was_done(works: Works) -> 
 
 
 async def test_a_process_that_lost_its_lease_writes_nothing_more(works: Works) -> None:
-    async def slow(job: Job) -> AsyncIterator[Page]:
+    async def slow(job: Job) -> AsyncGenerator[Page, None]:
         works.changed("update jobs set lease_id = gen_random_uuid() where id = %s", job.id)
         yield Page(done=5, total=5)
 
@@ -221,7 +221,7 @@ async def test_a_process_that_lost_its_lease_writes_nothing_more(works: Works) -
 
 
 async def test_a_page_that_takes_longer_than_the_lease_keeps_it(works: Works) -> None:
-    async def slow(job: Job) -> AsyncIterator[Page]:
+    async def slow(job: Job) -> AsyncGenerator[Page, None]:
         leases = {await leased_until(works, job.id)}
         async with asyncio.timeout(10):
             while len(leases) < 3:
@@ -243,7 +243,7 @@ async def leased_until(works: Works, job_id: UUID) -> Any:
 
 
 async def test_failures_are_told_up_to_five_hundred_and_the_rest_goes_on(works: Works) -> None:
-    async def fails(job: Job) -> AsyncIterator[Page]:
+    async def fails(job: Job) -> AsyncGenerator[Page, None]:
         for page in range(2):
             failures = tuple(Failure(id=f"{page}-{n}", detail="no") for n in range(300))
             yield Page(done=300 * (page + 1), total=601, cursor=page, failures=failures)
@@ -261,7 +261,7 @@ async def test_failures_are_told_up_to_five_hundred_and_the_rest_goes_on(works: 
     ("error", "said"), [(JobFailed("No such month."), "No such month."), (ValueError("x"), "job's id")]
 )
 async def test_a_job_that_cannot_be_done_fails_with_a_reason(works: Works, error: Exception, said: str) -> None:
-    async def fails(job: Job) -> AsyncIterator[Page]:
+    async def fails(job: Job) -> AsyncGenerator[Page, None]:
         yield Page(done=1)
         raise error
 
@@ -283,7 +283,7 @@ async def test_a_job_that_kills_its_process_again_and_again_is_given_up(works: W
 async def test_a_long_job_makes_room_for_the_next_one_and_goes_on(works: Works) -> None:
     done: list[tuple[UUID, int]] = []
 
-    async def handle(job: Job) -> AsyncIterator[Page]:
+    async def handle(job: Job) -> AsyncGenerator[Page, None]:
         for number in range(int(str(job.cursor or 0)) + 1, 4):
             done.append((job.id, number))
             yield Page(done=number, total=3, cursor=number)

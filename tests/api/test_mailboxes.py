@@ -91,10 +91,9 @@ async def test_the_first_mailbox_of_a_tenant_is_its_default_however_many_come_at
 ) -> None:
     slug = uuid.uuid4().hex
     with psycopg.connect(postgres.owner.conninfo()) as connection:
-        found = connection.execute("insert into tenants (slug, name) values (%s, 'New') returning id", (slug,))
-        tenant = found.fetchone()[0]  # type: ignore[index]
+        [(tenant,)] = connection.execute("insert into tenants (slug, name) values (%s, 'New') returning id", (slug,))
         query = "insert into users (tenant_id, email, name, role) values (%s, %s, 'A', 'ADMIN') returning id"
-        admin = connection.execute(query, (tenant, f"{slug}@x.example")).fetchone()[0]  # type: ignore[index]
+        [(admin,)] = connection.execute(query, (tenant, f"{slug}@x.example"))
     token = api.token("admin", tenant_id=tenant, user_id=admin)
     headers = {"Authorization": f"Bearer {token}"}
     made = await asyncio.gather(
