@@ -203,19 +203,9 @@ class Zendesk:
             wrong.note("priority", f"{priority!r} is none of {', '.join(words.PRIORITY)}")
         requester = str(identity(raw, "requester") or "")
         description, comments = self._conversation(key, where, raw, requester, wrong)
-        closed = status == "closed"
-        metrics = raw.get("metric_set") or self._metrics.get(key) or {}
-        ended = metrics.get("status_updated_at") or raw.get("updated_at") if closed else None
-        resolved = metrics.get("solved_at") or raw.get("updated_at") if closed or status == "solved" else None
         tags, more_tags = words.tags(raw)
         cc, more_cc = words.copies(self._addresses(raw))
-        fields = words.custom(raw, self._fields) | words.extras(raw) | self._organization_of(raw, requester)
-        fields |= {name: value for name, value in (("tags_more", more_tags), ("cc_more", more_cc)) if value}
-        self._staff_fields |= {
-            name: self._titles.get(name, name.replace("_", " ").capitalize())
-            for name in fields
-            if name not in self._shown
-        }
+        more = {"tags_more": more_tags, "cc_more": more_cc}
         locale = self._known.get(requester, {}).get("locale")
         given = {
             "key": key,
@@ -227,7 +217,7 @@ class Zendesk:
             "channel": words.channel(raw),
             "category": str(raw["type"]).title() if raw.get("type") else None,
             "tags": tags,
-            "fields": fields,
+            "fields": self._fields_of(raw, requester) | {name: value for name, value in more.items() if value},
             "assignee": identity(raw, "assignee"),
             "team": identity(raw, "group"),
             "language": locale if isinstance(locale, str) and locale else None,
@@ -235,10 +225,10 @@ class Zendesk:
             "links": words.related(raw, [each.body for each in comments]),
             "created_at": raw.get("created_at"),
             "updated_at": raw.get("updated_at"),
-            "resolved_at": resolved,
-            "closed_at": ended,
             "comments": comments,
+            **words.ends(status, raw, raw.get("metric_set") or self._metrics.get(key) or {}),
         }
+        self._note_fields_of_the_staff(given["fields"])
         try:
             found = OldTicket.model_validate({name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
@@ -247,6 +237,18 @@ class Zendesk:
             later.take(error, NAMES)
             wrong.errors += [each for each in later.errors if each[0] not in said]
         return Bad("ticket", key, where, wrong.errors) if wrong.errors else found
+
+    def _fields_of(self, raw: Mapping[str, Any], requester: str) -> dict[str, Any]:
+        """The custom fields, and what has no place of its own with us."""
+        return words.custom(raw, self._fields) | words.extras(raw) | self._organization_of(raw, requester)
+
+    def _note_fields_of_the_staff(self, fields: Iterable[str]) -> None:
+        """What customers did not see there, they do not see here."""
+        self._staff_fields |= {
+            name: self._titles.get(name, name.replace("_", " ").capitalize())
+            for name in fields
+            if name not in self._shown
+        }
 
     def _address_of(self, requester: str, wrong: Findings) -> str:
         """The address of who asks; a user without one gets a stand-in to which no mail is ever sent."""

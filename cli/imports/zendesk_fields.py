@@ -187,6 +187,15 @@ def copies(addresses: Sequence[str]) -> tuple[list[str], list[str]]:
     return found[:MOST_COPIES], found[MOST_COPIES:]
 
 
+def ends(status: str, raw: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """When it was resolved and closed, as far as it is; an export without such an instant has that of its last change."""
+    closed, changed = status == "closed", raw.get("updated_at")
+    return {
+        "resolved_at": metrics.get("solved_at") or changed if closed or status == "solved" else None,
+        "closed_at": metrics.get("status_updated_at") or changed if closed else None,
+    }
+
+
 def related(raw: Mapping[str, Any], said: Iterable[str]) -> list[str]:
     """The tickets with which this one hangs together: its problem, what it follows up and what follows it up, what took it in."""
     via = raw.get("via")
