@@ -118,8 +118,9 @@ async def connect(settings: Settings, runtime: Runtime | None = None, *, lazy: b
         data_converter=data_converter(settings),
         runtime=runtime,
         lazy=lazy,
-        # Notices a server that vanished without closing the connection before a caller's budget is spent.
-        keep_alive_config=KeepAliveConfig(interval_millis=5_000, timeout_millis=5_000),
+        # Notices a server that vanished without closing the connection. Temporal's frontend cuts off who pings an idle connection
+        # more often than every 10 s, and with it the polls of a worker that has nothing to do.
+        keep_alive_config=KeepAliveConfig(interval_millis=12_000, timeout_millis=5_000),
     )
 
 
