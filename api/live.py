@@ -16,6 +16,7 @@ from api.auth import Caller
 from db.engine import tenant_transaction
 from db.events import Position, Row, events_between, horizon, listeners, live_events
 from domain.identity import Role
+from domain.tickets.access import sees
 
 log = structlog.get_logger(__name__)
 
@@ -177,7 +178,4 @@ def as_of_now(caller: Caller, row: Row) -> Caller:
 def may_know(caller: Caller, event: Row) -> bool:
     """The staff know everything; customers what is not internal, of their own account or under their own address."""
     actor = caller.actor
-    if actor.staff:
-        return True
-    own_account = actor.account_id is not None and event["account_id"] == actor.account_id
-    return not event["internal"] and (own_account or event["address"] == actor.email.lower())
+    return actor.staff or (not event["internal"] and sees(actor, event["account_id"], event["address"]))

@@ -48,7 +48,7 @@ class Hold(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a promise was broken: time ran out, or a change of policy left it no time."""
+    """Why a promise was broken: time ran out, or a change (of policy, or of since when somebody waits) left it no time."""
 
     DEADLINE = "DEADLINE"
     POLICY_CHANGE = "POLICY_CHANGE"
@@ -180,14 +180,18 @@ def resume(clock: Clock, hold: Hold, at: datetime, tables: Timetables) -> Clock:
 
 
 def meet(clock: Clock, at: datetime, tables: Timetables) -> Clock:
-    """The promise is kept at `at`: in time unless that is after the deadline. An instant before a recorded breach annuls it."""
+    """The promise is kept at `at`: in time unless that is after the deadline. An instant before a recorded breach annuls it.
+
+    A change that left no time has broken a promise at its own instant, which nothing before undoes.
+    """
     if clock.state in OPEN:
         late = clock.deadline_at is not None and at > clock.deadline_at
         kept = breach(clock, at) if late else clock.moved(state=ClockState.MET)
         return _stopped(kept, at, tables).moved(met_at=at)
     if clock.state is not ClockState.BREACHED or (clock.met_at is not None and clock.met_at <= at):
         return clock
-    in_time = clock.cause is Cause.DEADLINE and clock.breached_at is not None and at <= clock.breached_at
+    ran_out = clock.cause is Cause.DEADLINE or clock.breached_at != clock.detected_at
+    in_time = ran_out and clock.breached_at is not None and at <= clock.breached_at
     kept = clock.moved(met_at=at, state=ClockState.ANNULLED) if in_time else clock.moved(met_at=at)
     return _stopped(kept, at, tables) if counting(clock) else kept
 
@@ -246,6 +250,29 @@ def recount(clock: Clock, at: datetime, tables: Timetables) -> Clock:
     return _judged(clock.moved(spent=spent), at, tables)
 
 
+def count_from(clock: Clock, since: datetime, at: datetime, tables: Timetables) -> Clock:
+    """An open clock as if it had begun at `since`, where that is earlier; what it was held and what it has fired it keeps.
+
+    If no time is left at `at`, it was broken at the deadline that it would have had, and that is noticed now. What it had carried
+    from an earlier cycle was counted within that time, and is not counted twice.
+    """
+    if clock.state not in OPEN or since >= clock.started_at:
+        return clock
+    earlier = tables[clock.target.calendar_id].between(since, clock.started_at)
+    if earlier < clock.carried:
+        return clock
+    first = Run(since=since, until=clock.started_at, calendar_id=clock.target.calendar_id)
+    spent = earlier + clock.spent - clock.carried
+    clock = clock.moved(started_at=since, spent=spent, carried=NO_TIME, runs=(first, *clock.runs))
+    at = max(at, clock.running_since or at)
+    running_since = at if clock.running_since else None
+    judged = _judged(_halted(clock, at, tables).moved(running_since=running_since), at, tables)
+    if judged.state is not ClockState.BREACHED:
+        return judged
+    due = _used_up(judged, tables)
+    return judged.moved(deadline_at=due, breached_at=due)
+
+
 def last_due(clock: Clock, tables: Timetables) -> datetime:
     """The deadline; of a paused clock, the one that it would have kept had it not been paused last."""
     if clock.deadline_at is not None:
@@ -276,6 +303,17 @@ def _run(clock: Clock, at: datetime, tables: Timetables) -> Clock:
     safe = clock.target.duration * AT_RISK - clock.spent
     at_risk_at = table.due(at, safe) if safe > NO_TIME else at
     return clock.moved(state=ClockState.RUNNING, running_since=at, deadline_at=due, at_risk_at=at_risk_at)
+
+
+def _used_up(clock: Clock, tables: Timetables) -> datetime:
+    """When the runs of a clock that was overrun had used up its target."""
+    left = max(clock.target.duration - clock.carried, NO_TIME)
+    for run in clock.runs:
+        used = tables[run.calendar_id].between(run.since, run.until)
+        if used > left:
+            return tables[run.calendar_id].due(run.since, left)
+        left -= used
+    return clock.runs[-1].until
 
 
 def _halted(clock: Clock, at: datetime, tables: Timetables) -> Clock:

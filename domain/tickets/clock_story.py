@@ -26,6 +26,7 @@ class Why(StrEnum):
     REOPENED = "REOPENED"
     TARGET = "TARGET"
     CALENDAR = "CALENDAR"
+    OLDER_WAIT = "OLDER_WAIT"
 
 
 class Edit(NamedTuple):
@@ -72,7 +73,8 @@ def clock_changes(
             continue
         versions = [edit for edit in edits if edit.calendar_id == clock.target.calendar_id and edit.at <= until]
         latest = max(versions, key=lambda edit: edit.version, default=None)
-        recounted = why in (Why.CALENDAR, Why.POLICY_CHANGE) and old is not None and old.target == clock.target
+        same = old is not None and (old.target, old.started_at) == (clock.target, clock.started_at)
+        recounted = why in (Why.CALENDAR, Why.POLICY_CHANGE) and same
         edited = latest if latest and recounted and since is not None and latest.at > since else None
         found.append(ClockChange(old, clock, why, latest.name if latest else "", edited))
     return found
@@ -112,9 +114,11 @@ def held(before: Clock, after: Clock) -> Why | None:
 
 
 def moved(before: Clock, after: Clock) -> Why | None:
-    """What another target or another calendar did; a calendar leaves the runs of an open clock as they were."""
+    """What another target, an older wait or another calendar did; a calendar leaves the runs of an open clock as they were."""
     if before.target != after.target:
         return Why.TARGET
+    if before.started_at != after.started_at:
+        return Why.OLDER_WAIT
     same = (before.state, before.runs, before.running_since) == (after.state, after.runs, after.running_since)
     recounted = (before.deadline_at, before.spent) != (after.deadline_at, after.spent)
     return Why.CALENDAR if same and recounted and after.state in OPEN else None
@@ -159,6 +163,9 @@ def words(change: ClockChange) -> Iterator[str]:
         case Why.TARGET:
             yield f" promised within {promise(change)} from now on"
             yield from rescheduled(change)
+        case Why.OLDER_WAIT:
+            yield f" counts from {told(clock.started_at)} on, when the customer of the merged ticket asked"
+            yield from rescheduled(change)
         case Why.CALENDAR:
             yield " counted anew"
             yield from rescheduled(change)
@@ -171,6 +178,8 @@ def broken(change: ClockChange) -> Iterator[str]:
     yield f" breached at {told(clock.breached_at)}: {clock.target.minutes} business minutes were promised"
     if change.why is Why.POLICY_CHANGE:
         yield ", and a change left no time"
+        if change.before and change.before.started_at != clock.started_at:
+            yield f": the customer of the merged ticket has waited since {told(clock.started_at)}"
         yield recounted(change) if change.edited else ""
     if clock.met_at:
         yield f"; met late at {told(clock.met_at)}"

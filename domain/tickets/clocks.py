@@ -97,6 +97,14 @@ def owe_an_answer(draft: Draft, at: datetime | None = None) -> None:
         owe(draft, terms, ClockKind.NEXT_RESPONSE, since)
 
 
+def asked_before(draft: Draft, since: datetime) -> None:
+    """The first answer was asked for at `since`, on a ticket that was merged into this one: its open clock counts from then on."""
+    terms, clock = draft.around.terms, draft.ticket.clock(ClockKind.FIRST_RESPONSE)
+    if terms and clock:
+        draft.put(clocks.count_from(clock, since, draft.event.at, terms.tables))
+        announce_breach(draft, clock, draft.ticket.clock(clock.kind))
+
+
 def follow(draft: Draft, before: Ticket, at: datetime) -> None:
     """Follow the ticket's move from its status before."""
     terms, status = draft.around.terms, draft.ticket.status

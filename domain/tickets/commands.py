@@ -164,12 +164,16 @@ class Merge(Command):
 
 
 class Absorb(Command):
-    """Take in what a ticket that was merged into this one leaves behind: its customer's oldest unanswered message, and who listens."""
+    """Take in what a ticket that was merged into this one leaves behind: its customer's unanswered messages, and who listens.
+
+    `first_asked` is since when its customer was promised a first answer, if there was none.
+    """
 
     type: Literal["absorb"] = "absorb"
     source_id: UUID
     source_number: int
     unanswered: tuple[datetime, ...] = ()
+    first_asked: datetime | None = None
     cc: tuple[str, ...] = ()
     watchers: tuple[UUID, ...] = ()
 

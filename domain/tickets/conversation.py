@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.customers import ContactChannel
-from domain.identity import Actor
 from domain.process import Channel, DeadlineState, Forbidden, Invalid, NotFound
 from domain.tickets import escalations
+from domain.tickets.access import joins, sees
 from domain.tickets.clocks import answered, asked, follow, owe_an_answer
 from domain.tickets.commands import AddComment
 from domain.tickets.draft import Draft, Event
@@ -31,39 +31,30 @@ class UnknownFile(Invalid):
         super().__init__("The comment names a file that it cannot have.", [error])
 
 
-def admit(draft: Draft, at: datetime | None = None, *, through: bool = False) -> None:
-    """Handle what fell due before the event (or `at`); then refuse strangers, and everybody when the ticket is final."""
-    if not (through or visible(draft.ticket, draft.event.actor)):
+def admit(draft: Draft, at: datetime | None = None, *, joining: bool = False) -> None:
+    """Handle what fell due before the event (or `at`); then refuse strangers but who joins, and everybody when the ticket is final."""
+    ticket, actor = draft.ticket, draft.event.actor
+    if not (joining or sees(actor, ticket.account_id, ticket.customer_email)):
         raise NotFound("There is no such ticket.")
     fall_due(draft, at or draft.event.at, inclusive=False)
     if draft.ticket.status in FINAL:
         raise TicketFinal(draft.ticket.status)
 
 
-def visible(ticket: Ticket, actor: Actor) -> bool:
-    """Staff see all tickets of their tenant; customers those of their account, those asked under their address or copied to it."""
-    if actor.staff:
-        return True
-    of_account = actor.account_id is not None and ticket.account_id == actor.account_id
-    address = actor.email.lower()
-    return of_account or ticket.customer_email.lower() == address or address in ticket.cc
-
-
 def comment(draft: Draft, command: AddComment) -> None:
     """Take a comment. A public one by the customer ends the wait for them and reopens a resolved ticket."""
     event, actor = draft.event, draft.event.actor
-    through = command.through is not None and command.through in draft.ticket.merged_from
     # What Summit or a machine writes by itself answers nobody.
     by_hand = actor.staff and actor.id is not None and not command.automatic
     spoke = command.call is not None and command.call.seconds > 0
     answer = by_hand and (spoke or (not command.internal and command.call is None))
-    if answer and command.occurred_at and visible(draft.ticket, actor):
+    if answer and command.occurred_at:
         # The reply was made before what fell due since; what it kept is not broken first.
         at = occurred(command, draft.ticket, event)
         fall_due(draft, at, inclusive=False)
         answered(draft, at)
     dated = command.occurred_at if not actor.staff and command.via is ContactChannel.EMAIL else None
-    admit(draft, dated and min(dated, event.at), through=through)
+    admit(draft, dated and min(dated, event.at), joining=joins(actor, draft.ticket, command))
     if not actor.staff and (command.internal or command.status or command.call or (command.occurred_at and not dated)):
         raise Forbidden("Customers can only write public comments.")
     if not draft.around.files_known:

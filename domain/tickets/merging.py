@@ -6,7 +6,7 @@ from domain.process import Channel, Conflict, Forbidden, Invalid, NotFound
 from domain.sla import clocks
 from domain.sla.clocks import ClockKind, counting
 from domain.tickets import escalations
-from domain.tickets.clocks import follow, owe
+from domain.tickets.clocks import asked_before, follow, owe
 from domain.tickets.commands import Absorb, Merge
 from domain.tickets.draft import Draft
 from domain.tickets.lifecycle import FINAL, moved
@@ -99,7 +99,11 @@ def take_over_wait(draft: Draft, command: Absorb, before: Ticket) -> None:
     asked = sorted({*draft.ticket.unanswered, *command.unanswered})
     kept = (*asked[: MOST_UNANSWERED - 1], asked[-1]) if len(asked) > MOST_UNANSWERED else tuple(asked)
     draft.set(unanswered=kept, heard_at=max(filter(None, (draft.ticket.heard_at, asked[-1]))))
-    if terms is None or draft.ticket.first_response_at is None:
+    if never_answered(draft.ticket):
+        if command.first_asked:
+            asked_before(draft, command.first_asked)
+        return
+    if terms is None:
         return
     last = draft.ticket.clock(ClockKind.NEXT_RESPONSE)
     if last and counting(last):
@@ -112,9 +116,23 @@ def take_over_wait(draft: Draft, command: Absorb, before: Ticket) -> None:
 def wait_of(source: Ticket) -> tuple[datetime, ...]:
     """Since when the customer of a ticket waits for an answer: one that was never answered, since it was opened."""
     asked = source.unanswered
-    if source.first_response_at is None and source.resolved_at is None:
-        return (source.created_at, *asked[: MOST_UNANSWERED - 1])
-    return asked
+    return (source.created_at, *asked[: MOST_UNANSWERED - 1]) if never_answered(source) else asked
+
+
+def first_wait_of(source: Ticket) -> datetime | None:
+    """Since when the customer of a ticket waits for the first answer; None if it was given, or its promise given up.
+
+    A clock in its first cycle knows that best: for imported tickets it began with the import, and after a merge with the older wait.
+    """
+    clock = source.clock(ClockKind.FIRST_RESPONSE)
+    if not never_answered(source) or (clock and clock.waived):
+        return None
+    return clock.started_at if clock and clock.cycle == 1 else min(wait_of(source))
+
+
+def never_answered(ticket: Ticket) -> bool:
+    """Whether the customer has got neither an answer nor a resolution, which is one."""
+    return ticket.first_response_at is None and not ticket.resolutions
 
 
 def left_behind(source: Ticket) -> Absorb:
@@ -123,6 +141,7 @@ def left_behind(source: Ticket) -> Absorb:
         source_id=source.id,
         source_number=source.number,
         unanswered=wait_of(source),
+        first_asked=first_wait_of(source),
         cc=(source.customer_email.lower(), *source.cc),
         watchers=source.watchers,
     )

@@ -107,7 +107,7 @@ class Ticket(Frozen):
     `clocks` holds the latest cycle of each kind; `fired` the escalation rules that fired on no clock; `acted_at` is when its
     assignee was given it, last did something, or was last left with it by its customer. `unanswered` are the instants of the
     customer's messages that nobody has replied to: of more than MOST_UNANSWERED the oldest, and the last. `heard_at` is the last
-    of them all. `cc` are addresses that hear what the customer is told, and may answer; `watchers` are of the staff.
+    of them all. `cc` are addresses that hear what the customer is told, and may answer by mail; `watchers` are of the staff.
     `reopened_by_mail` holds the last few instants at which a mail reopened it. `incomplete` says that comments of an import are
     still to come: until then even a closed ticket's process goes on.
     """

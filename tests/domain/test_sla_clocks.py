@@ -57,6 +57,24 @@ def test_c4_a_deadline_after_closing_rolls_to_the_next_opening() -> None:
     assert paused(resolution(60, "WED 15:30"), "WED 15:45", "WED 16:30").deadline_at == at("THU 09:15")
 
 
+@given(st.integers(0, 4000), st.integers(1, 3000), st.integers(0, 3000), st.sampled_from([OFFICE, NIGHT_AND_DAY]))
+def test_d15_a_clock_that_counts_from_earlier_is_the_one_that_began_then(
+    before: int, minutes: int, later: int, calendar: UUID
+) -> None:
+    began, promise = at("WED 09:30"), target(minutes, calendar)
+    since, now = began - timedelta(minutes=before), began + timedelta(minutes=later)
+    clock = clocks.start(ClockKind.FIRST_RESPONSE, 1, promise, began, TABLES)
+    older = clocks.start(ClockKind.FIRST_RESPONSE, 1, promise, since, TABLES)
+    assert clock.deadline_at is not None
+    if now > clock.deadline_at:
+        return
+    counted = clocks.count_from(clock, since, now, TABLES)
+    assert (counted.started_at, counted.deadline_at) == (since, older.deadline_at)
+    assert clocks.elapsed(counted, now, TABLES) == clocks.elapsed(older, now, TABLES)
+    assert (counted.state is ClockState.BREACHED) == (clocks.elapsed(older, now, TABLES) > promise.duration)
+    assert clocks.recount(counted, now, TABLES) == counted
+
+
 def test_c6_two_holds_pause_once_and_the_last_one_counts() -> None:
     clock = clocks.pause(resolution(240, "WED 09:00"), Hold.CUSTOMER, at("WED 10:00"), TABLES)
     clock = clocks.pause(clock, Hold.MANUAL, at("WED 11:00"), TABLES)

@@ -121,9 +121,5 @@ def test_somebody_who_may_not_see_the_ticket_may_answer_on_it_through_one_that_w
             after(reply(through=through), there, by=STRANGER)
 
 
-def test_somebody_copied_in_may_answer() -> None:
-    assert after(reply(), ticket(cc=(STRANGER.email,)), by=STRANGER).state.heard_at == START
-
-
 def test_staff_merge_whatever_they_are() -> None:
     assert after(Merge(into_id=OTHER), ticket(), by=AGENT, target=target()).state.merged_into == OTHER

@@ -15,7 +15,7 @@ from domain.sla.calendars import DAYS
 from domain.sla.clocks import Clock, ClockKind
 from domain.sla.escalation import Notify, Page, Raise, Reassign
 from domain.tickets.clock_story import Edit, Why, clock_changes, sentence
-from domain.tickets.commands import AdjustClock, ApplyMacro, ChangeTicket, ClockAction, Reapply
+from domain.tickets.commands import Absorb, AdjustClock, ApplyMacro, ChangeTicket, ClockAction, Reapply
 from domain.tickets.model import Policy, Priority, Severity, Status
 from domain.tickets.story import Did, Known, Recorded, Story, tell
 from tests.domain.promises import (
@@ -117,6 +117,22 @@ def test_a_breach_and_its_late_reply_are_told_as_two_or_as_one() -> None:
     )
     at_once = book().write(reply(), when("10:30"))
     assert "breached at 2026-03-02 10:00:00 UTC: 60 business minutes were promised; met late at" in at_once.summary
+
+
+def test_d15_a_merge_tells_since_when_the_customer_waits() -> None:
+    older = Absorb(source_id=UUID(int=7), source_number=7, unanswered=(when("08:30"),), first_asked=when("08:30"))
+    taken = book().write(older, when("09:10"))
+    assert taken.summary == (
+        "SUP-7 was merged into this one by Alex Agent."
+        " First response counts from 2026-03-02 08:30:00 UTC on, when the customer of the merged ticket asked,"
+        " due 2026-03-02 09:30:00 UTC instead of 2026-03-02 10:00:00 UTC."
+    )
+    assert whys(taken) == [(FIRST, "RUNNING", "RUNNING", Why.OLDER_WAIT)]
+    late = book().write(older, when("09:40"))
+    assert late.summary.endswith(
+        "First response breached at 2026-03-02 09:30:00 UTC: 60 business minutes were promised, and a change left no time:"
+        " the customer of the merged ticket has waited since 2026-03-02 08:30:00 UTC."
+    )
 
 
 def test_a_severity_that_was_raised_tells_the_new_target() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from tests.api.front import Front, problem
+from tests.api.front import Front, problem, some_id
 from tests.api.tickets.office import Office, fresh, path
 
 
@@ -59,6 +59,73 @@ async def test_others_closed_tickets_are_not_found_either(office: Office, strang
     before = await office.counts()
     assert await as_stranger(office, stranger, "PATCH", path(ticket), json={"status": "OPEN"}) == 404
     assert await as_stranger(office, stranger, "POST", path(ticket) + "/comments", json={"body": "Hello"}) == 404
+    assert await office.counts() == before
+
+
+@pytest_asyncio.fixture(params=["own account", "no account"], loop_scope="session")
+async def copied(office: Office, request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The address and the token of a customer from elsewhere."""
+    body = {"email": f"{fresh()}@elsewhere.example", "name": "Corin Copied", "role": "CUSTOMER"}
+    if request.param == "own account":
+        account = {"name": fresh(), "tier": "BASIC", "timeZone": "UTC"}
+        body["accountId"] = (await office.front.created("admin", "/api/customers/accounts", account))["id"]
+    user = await office.front.created("admin", "/api/users", body)
+    return body["email"], office.front.token("customer", user_id=UUID(user["id"]))
+
+
+async def test_who_is_copied_in_finds_no_ticket(office: Office, copied: tuple[str, str]) -> None:
+    address, token = copied
+    tag, files = fresh(), {"file": ("log.txt", b"all is well")}
+    ticket = await office.opened("customer")
+    url, uploaded = path(ticket), await office.call("agent", "POST", path(ticket) + "/attachments", files=files)
+    file = uploaded.json()["id"]
+    await office.commented(ticket, attachmentIds=[file])
+    added = await office.call("agent", "POST", url + "/cc", json={"email": address})
+    assert added.json()["cc"] == [address]
+    resolved = await office.patched(ticket, status="RESOLVED", tags=[tag])
+    before = await office.counts()
+    mine = await office.call("customer", "GET", f"/api/attachments/{file}")
+    assert mine.status_code == 200
+    for method, place, body in (
+        ("GET", url, None),
+        ("GET", url + "/comments", None),
+        ("GET", url + "/attachments", None),
+        ("GET", f"/api/attachments/{file}", None),
+        ("GET", url + "/sla", None),
+        ("PATCH", url, {}),
+        ("PATCH", url, {"status": "CLOSED"}),
+        ("PATCH", url, {"status": "OPEN"}),
+        ("POST", url + "/comments", {"body": "Me too"}),
+        ("POST", url + "/rating", {"score": 1}),
+        ("POST", url + "/typing", {}),
+    ):
+        status = await as_stranger(office, token, method, place, **({} if body is None else {"json": body}))
+        assert (method, place, body, status) == (method, place, body, 404)
+    assert await as_stranger(office, token, "POST", url + "/attachments", files=files) == 404
+    for place, body in (
+        ("merge", {"intoId": some_id()}),
+        (f"macros/{some_id()}", None),
+        ("links", {"type": "TICKET", "targetId": some_id()}),
+        ("watchers", {"userId": some_id()}),
+        ("cc", {"email": "more@elsewhere.example"}),
+        ("calls", {"direction": "INBOUND", "seconds": 1, "notes": "x"}),
+    ):
+        assert await as_stranger(office, token, "POST", f"{url}/{place}", json=body) == 403
+    headers = {"Authorization": f"Bearer {token}"}
+    listed = await office.call(None, "GET", "/api/tickets", params={"tag": tag}, headers=headers)
+    assert listed.json()["data"] == []
+    assert await office.counts() == before
+    assert await office.read(ticket) == resolved
+
+
+async def test_who_is_copied_in_finds_no_ticket_that_is_over(office: Office, copied: tuple[str, str]) -> None:
+    address, token = copied
+    ticket = await office.opened("customer")
+    await office.call("agent", "POST", path(ticket) + "/cc", json={"email": address})
+    await office.patched(ticket, status="CANCELLED")
+    before = await office.counts()
+    assert await as_stranger(office, token, "PATCH", path(ticket), json={}) == 404
+    assert await as_stranger(office, token, "POST", path(ticket) + "/comments", json={"body": "Me too"}) == 404
     assert await office.counts() == before
 
 

@@ -1,6 +1,7 @@
 """Merging over HTTP: D14, D15 and D17 of the reference on the real stack."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -63,6 +64,24 @@ async def test_d15_a_wait_reopens_a_resolved_target(office: Office) -> None:
     await office.patched(target, status="RESOLVED")
     await merged(office, source, target)
     assert (await office.read(target))["status"] == "OPEN"
+
+
+async def test_d15_the_first_response_of_the_target_counts_from_the_older_wait(office: Office) -> None:
+    promised = {"slaTier": "PREMIUM", "severity": "SEV1", "customerEmail": f"{fresh()}@nobody.example"}
+    source, target, answered = [await office.opened(**promised) for _ in range(3)]
+    await merged(office, source, target)
+    await office.commented(answered)
+    await merged(office, answered, target)
+    found = (await office.call("agent", "GET", path(target) + "/sla")).json()["clocks"]
+    [clock] = [each for each in found if each["kind"] == "FIRST_RESPONSE"]
+    opened = datetime.fromisoformat(source["createdAt"])
+    assert (clock["state"], clock["cycle"], clock["startedAt"]) == ("RUNNING", 1, source["createdAt"])
+    assert datetime.fromisoformat(clock["deadlineAt"]) == opened + timedelta(minutes=15)
+    assert f"from {opened:%Y-%m-%d %H:%M:%S} UTC on" in clock["explanation"]
+    assert clock["segments"][0]["from"] == source["createdAt"]
+    assert (await office.read(target))["sla"]["nextDeadlineAt"] == clock["deadlineAt"]
+    told = [each["summary"] for each in await office.listed(url=path(target) + "/history")]
+    assert sum("when the customer of the merged ticket asked" in each for each in told) == 1
 
 
 async def test_d17_of_two_merges_that_cross_each_other_one_wins(office: Office) -> None:
