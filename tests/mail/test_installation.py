@@ -11,6 +11,7 @@ import httpx
 
 from runtime.embedded.processes import until
 from tests.mail.postoffice import fresh, letter, written_under
+from tests.mail.test_d18_bounces import report
 
 
 class Correspondents:
@@ -22,11 +23,16 @@ class Correspondents:
 
     async def write(self, mail: EmailMessage) -> None:
         """By SMTP, to whom the mail says."""
-        await asyncio.to_thread(self._write, mail)
+        await asyncio.to_thread(self._write, str(mail["From"]), str(mail["To"]), mail.as_bytes())
 
-    def _write(self, mail: EmailMessage) -> None:
+    async def bounce(self, mail: EmailMessage) -> None:
+        """A server could not deliver a mail that it got, and says so to whom the envelope named."""
+        told = report(str(mail["To"]), str(mail["Message-ID"]).strip("<>").partition("@")[0])
+        await asyncio.to_thread(self._write, "", str(mail["Return-Path"]).strip("<>"), told)
+
+    def _write(self, sender: str, recipient: str, raw: bytes) -> None:
         with smtplib.SMTP("127.0.0.1", self.stack["smtpPort"], local_hostname="mx.example", timeout=20) as client:
-            client.send_message(mail)
+            client.sendmail(sender, recipient, raw)
 
     async def got(self, address: str, said: str) -> EmailMessage:
         """The first mail to somebody that says this, once it has come."""
@@ -41,9 +47,10 @@ class Correspondents:
         await until(came, seconds=20)
         return found[0]
 
-    async def read(self, url: str) -> Any:
+    async def read(self, url: str, who: str = "agent") -> Any:
         """What the desk sees."""
-        response = await self.http.get(url)
+        headers = {"Authorization": f"Bearer {self.stack['tokens'][who]}"}
+        response = await self.http.get(url, headers=headers)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -109,3 +116,24 @@ async def test_d24_d27_customer_and_agent_answer_each_others_mails_on_one_ticket
     assert [mail["References"].split()[1] for mail in sent] == [asked["Message-ID"]] * 3
     assert {mail["Reply-To"] for mail in sent} == {reply["To"]} != {notice["Reply-To"]}
     assert len({mail["Return-Path"] for mail in sent}) == 3
+
+
+async def test_d18_a_bounce_to_the_return_path_of_a_mail_in_the_directory_is_seen_and_ends_the_writing(
+    summit: dict[str, Any],
+) -> None:
+    sender = fresh()
+    async with httpx.AsyncClient(base_url=summit["apiUrl"], timeout=20) as http:
+        people = Correspondents(summit, http)
+        await people.write(letter(sender=sender, to=summit["supportAddress"]))
+        greeting = await people.got(sender, "We have received your request")
+        [ticket] = (await people.read(f"/api/tickets?customerEmail={sender}"))["data"]
+        await people.bounce(greeting)
+
+        async def seen() -> bool:
+            parked = await people.read(f"/api/mail/inbound?reason=BOUNCE&ticketId={ticket['id']}", "lead")
+            return [each["detail"] for each in parked["data"]] == [f"{sender}: failed 5.1.1"]
+
+        await until(seen, seconds=20)
+        suppressed = (await people.read("/api/mail/suppressions?limit=100", "admin"))["data"]
+        assert sender in [each["address"] for each in suppressed]
+        assert (await people.read(f"/api/tickets/{ticket['id']}"))["version"] == ticket["version"]
