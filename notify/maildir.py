@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notify.channel import Mail, Undelivered
-from notify.email import compose
+from notify.email import compose, plain_address
 
 
 @dataclass(frozen=True)
 class Maildir:
-    """A maildir, made at the first mail. A repeated mail stands there again, under the same Message-ID."""
+    """A maildir, made at the first mail. A repeated mail stands there again, under the same Message-ID.
+
+    As a server that delivers does (RFC 5321, 4.4), it writes the envelope sender above the message: where a bounce must go.
+    """
 
     directory: Path
 
     async def send(self, mail: Mail) -> int | None:
         """Deliver: when this returns, the file is in `new/`."""
         message = await asyncio.to_thread(compose, mail) if mail.files else compose(mail)
+        path = f"Return-Path: <{plain_address(mail.envelope or mail.sender)}>\r\n".encode()
         try:
-            await asyncio.to_thread(self._add, message)
+            await asyncio.to_thread(self._add, path + message)
         except OSError as error:
             raise Undelivered(f"The mail directory cannot be written ({type(error).__name__}).") from error
         return None

@@ -1,127 +1,30 @@
 """The live stream over a real connection: who hears what, and that nothing is missed between two connections."""
 
 import asyncio
-import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 import pytest_asyncio
-import uvicorn
 
 from api.auth import Caller
 from api.live import MOST_WAITING, Listener, Live, may_know
 from cli.demo import PEOPLE
 from domain.customers import Tier
 from domain.identity import Actor, Role
-from runtime.embedded.ports import free_port
-from runtime.embedded.processes import until
 from tests.api.front import Front, problem
 from tests.api.keys import made
+from tests.api.radio import EVENT, Radio, on_air
 from tests.stack import Database
-
-EVENT = """
-insert into events (tenant_id, type, entity, entity_id, version, at, internal, account_id, address, payload)
-values (%s, %s, 'ticket', gen_random_uuid(), 1, now(), %s, %s, %s, '{}')
-"""
-
-
-@dataclass
-class Ear:
-    """A connection to the stream."""
-
-    response: httpx.Response
-    lines: AsyncIterator[str] = field(init=False)
-    last_id: str = ""
-
-    def __post_init__(self) -> None:
-        self.lines = self.response.aiter_lines()
-
-    async def until_listening(self) -> None:
-        """Wait for the first position."""
-        while not self.last_id:
-            await self._line()
-
-    async def hear(self, count: int) -> list[str]:
-        """The types of the next events."""
-        types = []
-        async with asyncio.timeout(20):
-            while len(types) < count:
-                line = await self._line()
-                if line.startswith("data: "):
-                    types.append(json.loads(line[6:])["type"])
-        return types
-
-    async def ends(self) -> bool:
-        """Whether the stream ends by itself."""
-        async with asyncio.timeout(20):
-            async for _ in self.lines:
-                pass
-        return True
-
-    async def _line(self) -> str:
-        async with asyncio.timeout(20):
-            line = await anext(self.lines)
-        if line.startswith("id: "):
-            self.last_id = line[4:]
-        return line
-
-
-@dataclass
-class Radio:
-    """The API on a port of its own."""
-
-    api: Front
-    database: Database
-    url: str
-
-    @asynccontextmanager
-    async def listen(self, who: str, last_id: str = "", **token: Any) -> AsyncIterator[Ear]:
-        """A connection of somebody: a login, or an API key."""
-        credential = who if who.startswith("sk_") else self.api.token(who, **token)
-        headers = {"Authorization": f"Bearer {credential}"}
-        if last_id:
-            headers["Last-Event-ID"] = last_id
-        async with (
-            httpx.AsyncClient(timeout=30) as client,
-            client.stream("GET", f"{self.url}/api/events", headers=headers) as response,
-        ):
-            assert response.status_code == 200
-            assert response.headers["content-type"].startswith("text/event-stream")
-            ear = Ear(response)
-            await ear.until_listening()
-            yield ear
-
-    async def happen(self, kind: str, *, who: str = "admin", internal: bool = False, **scope: Any) -> None:
-        """Something that happens."""
-        values = (self.api.seed.tenant_of(who), kind, internal, scope.get("account"), scope.get("address"))
-        async with await psycopg.AsyncConnection.connect(self.database.owner.conninfo()) as connection:
-            await connection.execute(EVENT, values)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def radio(api: Front, postgres: Database) -> AsyncIterator[Radio]:
-    port = free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            api.app, host="127.0.0.1", port=port, lifespan="off", log_config=None, timeout_graceful_shutdown=1
-        )
-    )
-    serving = asyncio.create_task(server._serve())
-
-    async def started() -> bool:
-        return server.started
-
-    await until(started, seconds=10)
-    yield Radio(api, postgres, f"http://127.0.0.1:{port}")
-    server.should_exit = True
-    await serving
+    async with on_air(api, postgres) as made:
+        yield made
 
 
 async def test_everybody_hears_what_concerns_them_and_nothing_else(radio: Radio) -> None:

@@ -167,6 +167,22 @@ def answer(to: EmailMessage | str, text: str = "Thank you.", **parts: Any) -> Em
     return letter(text, **{"subject": "Re: No dashboard", "In_Reply_To": message_id, "References": message_id, **parts})
 
 
+def written_under(sent: EmailMessage, text: str, **headers: str | None) -> EmailMessage:
+    """What a mail program makes of a click on Reply under a mail that it got: all that it knows stands in that mail."""
+    message_id, body = str(sent["Message-ID"]), sent.get_body(("plain",))
+    assert body is not None
+    shown = "".join(f"> {line}\n" for line in str(body.get_content()).splitlines())
+    named = {
+        "sender": str(sent["To"]),
+        "to": str(sent["Reply-To"] or sent["From"]),
+        "subject": f"Re: {str(sent['Subject']).removeprefix('Re: ')}",
+        "In_Reply_To": message_id,
+        "References": f"{sent['References'] or ''} {message_id}".strip(),
+    }
+    quoted = f"{text}\n\nOn Mon, 2 Mar 2026 at 10:05, {sent['From']} wrote:\n\n{shown}"
+    return letter(quoted, **{**named, **{name: value or "" for name, value in headers.items()}})
+
+
 def fresh(name: str = "casey") -> str:
     """An address that no other test uses."""
     return f"{name}-{uuid.uuid4().hex[:10]}@shop.example"

@@ -107,6 +107,27 @@ async def test_d20_two_machines_that_answer_each_other_fall_silent(post: PostOff
     assert await post.rows(query, who=sender) == [{"told": 2}]
 
 
+async def test_d20_no_sender_gets_more_than_ten_in_three_hours_whatever_the_subjects(post: PostOffice) -> None:
+    sender = fresh("helpdesk")
+    told = "select count(*) as told from notifications where recipient = %(who)s and template = 'ticket_received'"
+    age = "update notifications set created_at = created_at - %(by)s * interval '1 minute' where recipient = %(who)s"
+
+    async def written(first: int, last: int) -> int:
+        for number in range(first, last + 1):
+            await post.opened(sender=sender, subject=f"Your request {number} was received")
+        [found] = await post.rows(told, who=sender)
+        return int(found["told"])
+
+    assert await written(1, 12) == 10
+    _, other = await post.opened(sender=fresh("somebody"), subject="Your request 1 was received")
+    assert len(await post.told(other, "ticket_received")) == 1
+    await post.rows(age, who=sender, by=170)
+    assert await written(13, 13) == 10
+    await post.rows(age, who=sender, by=11)
+    assert await written(14, 14) == 11
+    assert len(await post.rows("select id from support_tickets where customer_email = %(who)s", who=sender)) == 14
+
+
 async def test_d20_another_desk_of_summit_is_a_person_only_where_a_person_wrote(post: PostOffice) -> None:
     headers = {"X_Summit": "globex", "X_Auto_Response_Suppress": "OOF, AutoReply"}
     await post.opened(sender=fresh(), **headers)

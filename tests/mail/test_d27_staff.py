@@ -31,6 +31,17 @@ async def test_d27_the_address_that_was_signed_for_them_proves_it_too(post: Post
     assert (await post.ticket(ticket["id"]))["status"] == "RESOLVED"
 
 
+async def test_d27_an_answer_to_their_signed_address_keeps_the_promise_though_no_server_vouches_for_it(
+    post: PostOffice,
+) -> None:
+    _, ticket = await post.opened(sender=fresh())
+    assert (await post.clocks(ticket))["FIRST_RESPONSE"] == "RUNNING"
+    [row] = await post.send(letter("Try again.", sender=AGENT), await post.staff_reply_to(ticket), sender=AGENT)
+    assert (row["state"], str(row["ticket_id"])) == ("DONE", ticket["id"])
+    assert (await post.clocks(ticket))["FIRST_RESPONSE"] == "MET"
+    assert len(await post.told(ticket, "ticket_reply")) == 1
+
+
 async def test_d27_a_customer_who_writes_as_an_agent_to_the_address_that_customers_get_is_parked(
     post: PostOffice,
 ) -> None:

@@ -103,6 +103,18 @@ async def test_without_a_mail_server_mail_stands_in_a_directory(tmp_path: Path) 
     assert ids == ["<0198c7f2@acme.example>"] * 2
 
 
+async def test_mail_in_a_directory_tells_where_its_bounces_go(tmp_path: Path) -> None:
+    carrier = Maildir(tmp_path / "mail")
+    await carrier.send(MAIL)
+    await carrier.send(changed(envelope="support+b0unce@bücher.example"))
+    texts = [path.read_text() for path in (tmp_path / "mail" / "new").iterdir()]
+    paths = ["<support+b0unce@xn--bcher-kva.example>", f"<{MAIL.sender}>"]
+    assert sorted(text.splitlines()[0] for text in texts) == [f"Return-Path: {path}" for path in paths]
+    assert [text.count("Return-Path:") for text in texts] == [1, 1]
+    with pytest.raises(Undeliverable):
+        await carrier.send(changed(envelope="a@b.example>\r\nBcc: <c@d.example"))
+
+
 async def test_a_directory_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Undelivered, match="cannot be written") as failed:

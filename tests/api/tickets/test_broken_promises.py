@@ -73,6 +73,38 @@ async def test_a_promise_broken_is_proposed_a_credit_that_a_lead_grants(office: 
     assert (found["responseCompliance"], found["totalBreaches"], found["creditTotal"]) == (0.0, 1, "50.00")
 
 
+async def test_d30_one_that_is_open_and_broken_counts_beside_one_that_is_resolved_and_kept(office: Office) -> None:
+    owner, category = await account(office), fresh()
+    await broken(office, await opened(office, owner, category))
+    kept = await opened(office, owner, category)
+    await office.commented(kept)
+    await office.patched(kept, status="RESOLVED")
+    found = await figures(office, category)
+    assert (found["responseCompliance"], found["resolutionCompliance"], found["totalBreaches"]) == (50.0, 100.0, 1)
+
+
+async def test_d14_a_merge_takes_a_broken_ticket_off_the_lists_and_leaves_the_breach_on_record(office: Office) -> None:
+    owner, category = await account(office), fresh()
+    source, target = await opened(office, owner, category), await opened(office, owner, category)
+    breach = await broken(office, source)
+    await office.commented(target)
+
+    async def listed(**query: Any) -> list[str]:
+        return [each["id"] for each in await office.listed(category=category, **query)]
+
+    assert await listed(slaState="breached") == [source["id"]]
+    before = await figures(office, category)
+    merged = await office.call("agent", "POST", f"/api/tickets/{source['id']}/merge", json={"intoId": target["id"]})
+    assert merged.status_code == 200, merged.text
+    assert await listed(slaState=["breached", "at_risk", "paused"]) == []
+    assert (await listed(slaState="ok"), set(await listed())) == ([target["id"]], {source["id"], target["id"]})
+    [kept] = await breaches(office, source)
+    assert {**kept, "overrunSeconds": breach["overrunSeconds"]} == breach
+    assert await breaches(office, target) == []
+    assert await figures(office, category) == before
+    assert (before["responseCompliance"], before["totalBreaches"]) == (50.0, 1)
+
+
 async def test_a_breach_that_was_waived_says_so_with_its_clock(office: Office) -> None:
     ticket = await opened(office, await account(office), fresh())
     breach = await broken(office, ticket)
