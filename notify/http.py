@@ -23,7 +23,7 @@ GONE: Final = 410
 
 @dataclass(frozen=True)
 class StandardWebhook:
-    """Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`."""
+    """Standard Webhooks: `webhook-id`, `webhook-timestamp`, and in `webhook-signature` a signature by each secret."""
 
     caller: Caller
 
@@ -33,7 +33,7 @@ class StandardWebhook:
         headers = {
             "webhook-id": post.id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Signer(post.secret).sign(post.id, now, post.body),
+            "webhook-signature": " ".join(Signer(secret).sign(post.id, now, post.body) for secret in post.secrets),
         }
         return await deliver(self.caller, post, headers)
 

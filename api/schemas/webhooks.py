@@ -60,6 +60,9 @@ class WebhookView(Resource):
     events: list[str]
     format: Format
     active: bool
+    previous_secret_until: datetime | None = Field(
+        description="Until then the secret before signs as well: `webhook-signature` carries both signatures, parted by a space."
+    )
 
 
 class NewWebhookView(WebhookView):

@@ -4,12 +4,13 @@ import base64
 import os
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from activities.notifications.facts import Sites
 from tests.notifications.mailroom import Mailroom
@@ -64,6 +65,23 @@ async def test_an_event_is_posted_once_with_a_signature_that_verifies(room: Mail
     [delivery] = await deliveries(room, hook)
     assert call.headers["webhook-id"] == str(delivery["id"])
     assert (delivery["response_status"], delivery["attempts"]) == (200, 1)
+
+
+async def test_the_secret_before_signs_beside_the_new_one_until_its_time_is_over(room: Mailroom) -> None:
+    old, new = secret(), secret()
+    hook = await hooked(room, "/rotated", secret=new)
+    spent = "update webhooks set previous_secret = %(old)s, previous_secret_until = %(until)s where id = %(id)s"
+    for until, signs in ((timedelta(hours=1), (new, old)), (timedelta(seconds=-1), (new,))):
+        await room.rows(spent, id=hook, old=old, until=datetime.now(UTC) + until)
+        room.receiver.got.clear()
+        await room.event()
+        await room.dispatcher.drain()
+        [call] = room.receiver.at("/rotated")
+        assert len(call.headers["webhook-signature"].split(" ")) == len(signs)
+        for key in signs:
+            assert Webhook(key).verify(call.body, call.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(old).verify(call.body, call.headers)
 
 
 async def test_only_the_wanted_events_of_the_own_tenant_come(room: Mailroom) -> None:
