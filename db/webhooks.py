@@ -32,8 +32,9 @@ WEBHOOK_LIST: Final = (
 DELETE: Final = delete(webhooks).where(webhooks.c.id == bindparam("id", type_=Uuid))
 
 DELIVERY_COLUMNS: Final = """
-select d.id, d.webhook_id, d.type, d.entity, d.entity_id, d.created_at, d.attempts, d.response_status, d.last_error, d.delivered_at,
-    d.dead_at, d.earlier, case when d.delivered_at is null and d.dead_at is null then d.not_before end as next_attempt_at,
+select d.id, d.webhook_id, d.type, d.entity, d.entity_id, d.event_seq as sequence, d.created_at, d.attempts,
+    d.response_status, d.last_error, d.delivered_at, d.dead_at, d.earlier,
+    case when d.delivered_at is null and d.dead_at is null then d.not_before end as next_attempt_at,
     case when d.dead_at is not null then 'DEAD' when d.delivered_at is not null then 'DELIVERED' else 'PENDING' end as state
 from webhook_deliveries d where d.webhook_id = :webhook
 """

@@ -110,6 +110,7 @@ class DeliveryView(View):
     type: str = Field(examples=["ticket.created"])
     entity: str
     entity_id: UUID
+    sequence: int = Field(description="As in the body: it grows with every event of the same entity.")
     state: DeliveryState
     attempts: int
     response_status: int | None

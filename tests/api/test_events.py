@@ -50,13 +50,17 @@ class Ear:
 
     async def hear(self, count: int) -> list[str]:
         """The types of the next events."""
-        types = []
+        return [event["type"] for event in await self.events(count)]
+
+    async def events(self, count: int) -> list[dict[str, Any]]:
+        """The next events."""
+        heard: list[dict[str, Any]] = []
         async with asyncio.timeout(20):
-            while len(types) < count:
+            while len(heard) < count:
                 line = await self._line()
                 if line.startswith("data: "):
-                    types.append(json.loads(line[6:])["type"])
-        return types
+                    heard.append(json.loads(line[6:]))
+        return heard
 
     async def ends(self) -> bool:
         """Whether the stream ends by itself."""
@@ -139,6 +143,16 @@ async def test_everybody_hears_what_concerns_them_and_nothing_else(radio: Radio)
         assert await agent.hear(4) == ["ticket.secret", "ticket.strangers", "ticket.account", "ticket.own"]
         assert await customer.hear(2) == ["ticket.account", "ticket.own"]
         assert await other.hear(1) == ["ticket.globex"]
+
+
+async def test_events_are_numbered_in_the_order_in_which_they_happened(radio: Radio) -> None:
+    async with radio.listen("agent") as ear:
+        await radio.happen("ticket.first")
+        await radio.happen("ticket.second")
+        first, second = await ear.events(2)
+    assert (first["type"], second["type"]) == ("ticket.first", "ticket.second")
+    assert first["sequence"] < second["sequence"]
+    assert ear.last_id.endswith(f"-{second['sequence']}")
 
 
 async def test_who_comes_back_misses_nothing_and_hears_nothing_twice(radio: Radio) -> None:

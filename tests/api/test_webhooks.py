@@ -112,7 +112,7 @@ async def test_a_delivery_is_listed_and_told_again_under_its_id(playground: Fron
     told = await posted(playground, "admin")
     path = f"/api/webhooks/{told['webhook_id']}/deliveries"
     [row] = (await playground.call("admin", "GET", path, params={"state": "PENDING"})).json()["data"]
-    assert (row["id"], row["type"], row["attempts"]) == (told["delivery_id"], "ticket.created", 0)
+    assert (row["id"], row["type"], row["sequence"], row["attempts"]) == (told["delivery_id"], "ticket.created", 1, 0)
     assert (await playground.call("admin", "GET", path, params={"state": "DEAD"})).json()["data"] == []
     again = await playground.call("admin", "POST", f"{path}/{told['delivery_id']}/replay")
     assert (again.status_code, again.json()["id"], again.json()["state"]) == (200, told["delivery_id"], "PENDING")

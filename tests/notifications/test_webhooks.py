@@ -84,6 +84,23 @@ async def test_the_secret_before_signs_beside_the_new_one_until_its_time_is_over
         Webhook(old).verify(call.body, call.headers)
 
 
+async def test_events_of_one_ticket_are_numbered_in_the_order_in_which_they_happened(room: Mailroom) -> None:
+    hook = await hooked(room, "/numbered")
+    entity = uuid.uuid4()
+    room.receiver.answers["/numbered"] = [500, 200]
+    events = [await room.event(kind, entity=entity) for kind in ("ticket.updated", "ticket.commented")]
+    await room.dispatcher.drain()
+    await room.rows("update webhooks set rests_until = null")
+    await room.dispatcher.drain()
+    await due_now(room)
+    await room.dispatcher.drain()
+    told = [(call.json["type"], call.json["sequence"]) for call in room.receiver.at("/numbered")]
+    first, second = (event["seq"] for event in events)
+    assert first < second
+    assert told == [("ticket.updated", first), ("ticket.commented", second), ("ticket.updated", first)]
+    assert [row["event_seq"] for row in await deliveries(room, hook)] == [first, second]
+
+
 async def test_only_the_wanted_events_of_the_own_tenant_come(room: Mailroom) -> None:
     await hooked(room, "/some", "ticket.created", "incident.*")
     await hooked(room, "/other", tenant=room.seed.other_tenant_id)
