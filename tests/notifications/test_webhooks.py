@@ -162,15 +162,35 @@ async def test_a_receiver_that_recovers_gets_it(room: Mailroom) -> None:
     assert (delivery["attempts"], delivery["delivered_at"] is not None, delivery["last_error"]) == (2, True, None)
 
 
-@pytest.mark.parametrize(("status", "dead"), [(410, True), (302, False), (404, False)])
-async def test_redirects_are_not_followed_and_gone_is_gone(room: Mailroom, status: int, dead: bool) -> None:
+@pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 503])
+async def test_what_may_pass_is_tried_again_and_redirects_are_not_followed(room: Mailroom, status: int) -> None:
     hook = await hooked(room, "/odd")
-    room.receiver.answers["/odd"] = [status]
+    room.receiver.answers["/odd"] = [status, 200]
     await room.event()
     await room.dispatcher.drain()
     [delivery] = await deliveries(room, hook)
-    assert (delivery["response_status"], delivery["dead_at"] is not None) == (status, dead)
+    assert (delivery["response_status"], delivery["last_error"]) == (status, f"The receiver answers {status}.")
+    assert delivery["dead_at"] is None
     assert [call.path for call in room.receiver.got] == ["/odd"]
+    await due_now(room)
+    await room.dispatcher.drain()
+    [delivery] = await deliveries(room, hook)
+    assert (delivery["delivered_at"] is not None, delivery["attempts"]) == (True, 2)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
+async def test_what_the_receiver_refuses_is_not_tried_again_and_the_log_says_so(room: Mailroom, status: int) -> None:
+    hook = await hooked(room, "/never")
+    room.receiver.answers["/never"] = [status, 200]
+    for _ in range(2):
+        await room.event()
+    for _ in range(3):
+        await room.dispatcher.drain()
+        await due_now(room)
+    refused, taken = await deliveries(room, hook)
+    assert (refused["response_status"], refused["last_error"]) == (status, f"The receiver refuses it ({status}).")
+    assert (refused["attempts"], refused["dead_at"] is not None) == (1, True)
+    assert (taken["attempts"], taken["delivered_at"] is not None) == (1, True)
 
 
 async def test_a_target_inside_the_network_is_not_called(room: Mailroom) -> None:
