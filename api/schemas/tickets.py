@@ -178,12 +178,6 @@ class LinkedView(LinkView):
     status: Status | None
 
 
-class LinksView(View):
-    """All links of a ticket, from both ends."""
-
-    data: list[LinkedView]
-
-
 class RouteView(View):
     """How a rule sent the ticket to its team; it waits in the team's queue while it has no assignee."""
 
