@@ -273,6 +273,7 @@ class TicketQuery(Body):
     ] = []
     created_from: Annotated[Instant | None, Field(description="Created at this instant or later.")] = None
     created_to: Annotated[Instant | None, Field(description="Created before this instant.")] = None
+    due_before: Annotated[Instant | None, Field(description="With `sla.nextDeadlineAt` before this instant.")] = None
     sort: Annotated[
         SORT,
         Field(
