@@ -46,7 +46,8 @@ class MailTemplateView(View):
     placeholders: list[PlaceholderView]
     default: WordingView
     own: WordingView | None
-    updated_at: datetime | None
+    updated_at: datetime | None = Field(description="Null where the tenant does not word it.")
+    version: int = Field(description="0 where the tenant does not word it.")
 
 
 class PutMailTemplate(Body):

@@ -1,4 +1,4 @@
-"""Webhooks keep the secret before beside the new one, for as long as both sign, and tell the place of an event."""
+"""Webhooks keep the secret before beside the new one, for as long as both sign, and number events; wordings have a version."""
 
 from alembic import op
 
@@ -23,7 +23,9 @@ end $do$
 
 
 def upgrade() -> None:
-    """Add the columns, and number what is delivered; the release before signs with the new secret alone."""
+    """Add the columns, and number what is delivered; the release before signs with the new secret alone, and leaves
+    the version of a wording as it is.
+    """
     op.execute("""
 alter table webhooks
     add column previous_secret text,
@@ -31,10 +33,12 @@ alter table webhooks
     add constraint ck_webhooks_previous_secret check ((previous_secret is null) = (previous_secret_until is null));
 """)
     deliver(UNNUMBERED, NUMBERED)
+    op.execute("alter table mail_templates add column version bigint default 1 not null")
 
 
 def downgrade() -> None:
     """Take it away again: what verifies with the secret before finds no signature of it any more."""
+    op.execute("alter table mail_templates drop column version")
     deliver(NUMBERED, UNNUMBERED)
     op.execute("""
 alter table webhooks drop constraint ck_webhooks_previous_secret, drop column previous_secret, drop column previous_secret_until;
