@@ -233,7 +233,7 @@ def page_of(request: Request, limit: int, cursor: str | None) -> PageRequest:
 
 
 ENTITY_TAG: Final = re.compile(r'\s*(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
-VERSION: Final = re.compile(r"v([1-9][0-9]{0,8})")
+VERSION: Final = re.compile(r"v(0|[1-9][0-9]{0,8})")
 
 
 async def if_match(

@@ -26,7 +26,7 @@ TOKEN: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 EXAMPLE: Final = (
     'id: 812345-4711\ndata: {"type": "ticket.created", "entity": "ticket", "id": "0198c7f2-6c1e-7d3a-9b3f-3f1f6d2f9a11", '
-    '"version": 1, "at": "2026-01-01T00:00:00Z"}\n\n'
+    '"version": 1, "sequence": 4711, "at": "2026-01-01T00:00:00Z"}\n\n'
 )
 
 LastEventId = Annotated[
@@ -45,8 +45,9 @@ LastEventId = Annotated[
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}}}},
 )
 async def stream_events(request: Request, caller: Principal, app: App, last_event_id: LastEventId = None) -> Response:
-    """What happens, as it happens: `{type, entity, id, version, at}`. Customers hear of their own account and address only.
+    """What happens, as it happens: `{type, entity, id, version, sequence, at}`. Customers hear of their own account and address only.
 
+    `sequence` grows with every event of the same entity, by more than one; `version` stays when only a comment is written.
     `ticket.commented` names the comment (`commentId`), `ticket.typing` who is writing (`by {name, role}`): a chat goes over this stream.
 
     Ends when the token or key expires or is good no more, and after a day; a client that reconnects with `Last-Event-ID` misses nothing.
@@ -84,6 +85,7 @@ def shown(event: Row) -> str:
         "entity": event["entity"],
         "id": str(event["entity_id"]),
         "version": event["version"],
+        "sequence": event["seq"],
         "at": event["at"].isoformat().replace("+00:00", "Z"),
     }
     said = event["payload"] or {}

@@ -8,9 +8,10 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from api.dependencies import Admin, Session
+from api.dependencies import Admin, IfMatch, PageQuery, Session
 from api.errors import refusals
-from api.paging import Page, PageInfo
+from api.paging import Page
+from api.records import fresh
 from api.responses import reply
 from api.routing import Area
 from api.schemas.mail_out import (
@@ -43,6 +44,8 @@ TemplateName = Annotated[
     AfterValidator(known),
 ]
 
+ORDER: Final = "kind"
+
 SHOWN_WITH: Final = "ticket_reply"
 """The mail under which a footer is shown."""
 
@@ -56,34 +59,42 @@ class BadWording(Invalid):
 
 
 @router.get("", response_model=Page[MailTemplateView])
-async def list_mail_templates(admin: Admin, session: Session) -> Response:
+async def list_mail_templates(admin: Admin, session: Session, page: PageQuery) -> Response:
     """Every mail to customers that can be worded, with how it reads by default and how the tenant words it."""
     own = {row["name"]: row for row in await own_wordings(session)}
-    data = [shown(name, own.get(name)) for name in KINDS]
-    return reply(Page[MailTemplateView](data=data, page=PageInfo(next_cursor=None, has_more=False)))
+    seen, names = page.after(ORDER), list(KINDS)
+    first = names.index(seen[0]) + 1 if seen and seen[0] in KINDS else 0
+    rows = names[first : first + page.count]
+    return reply(page.page(rows, lambda name: shown(name, own.get(name)), ORDER, lambda name: [name]))
 
 
 @router.get("/{template_name}", response_model=MailTemplateView)
 async def get_mail_template(template_name: TemplateName, admin: Admin, session: Session) -> Response:
     """One of them."""
-    return reply(await found(session, template_name))
+    view = await found(session, template_name)
+    return reply(view, version=view.version)
 
 
 @router.put("/{template_name}", response_model=MailTemplateView, responses=refusals(BadWording))
 async def put_mail_template(
-    template_name: TemplateName, body: PutMailTemplate, admin: Admin, session: Session
+    template_name: TemplateName, body: PutMailTemplate, admin: Admin, session: Session, accepted: IfMatch
 ) -> Response:
     """Word a mail; mails that go out from now on read so."""
     refuse_wrong(template_name, body)
     if body.subject is None and body.text is None:
         raise BadWording([("text", Fault("missing", "must be given, unless the subject is"))])
+    fresh((await found(session, template_name, lock=True)).version, accepted)
     await put_wording(session, template_name, body.subject, body.text)
-    return reply(await found(session, template_name))
+    view = await found(session, template_name)
+    return reply(view, version=view.version)
 
 
 @router.delete("/{template_name}", status_code=204, response_class=Response)
-async def delete_mail_template(template_name: TemplateName, admin: Admin, session: Session) -> Response:
+async def delete_mail_template(
+    template_name: TemplateName, admin: Admin, session: Session, accepted: IfMatch
+) -> Response:
     """Word a mail as ever."""
+    fresh((await found(session, template_name, lock=True)).version, accepted)
     await drop_wording(session, template_name)
     return Response(status_code=204)
 
@@ -116,9 +127,10 @@ def refuse_wrong(name: str, body: PutMailTemplate) -> None:
         raise BadWording(faults)
 
 
-async def found(session: Session, name: str) -> MailTemplateView:
-    """A mail with how it is worded now."""
-    return shown(name, next((row for row in await own_wordings(session) if row["name"] == name), None))
+async def found(session: Session, name: str, *, lock: bool = False) -> MailTemplateView:
+    """A mail with how it is worded now; with `lock` nobody else words one until the transaction ends."""
+    own = await own_wordings(session, lock=lock)
+    return shown(name, next((row for row in own if row["name"] == name), None))
 
 
 def shown(name: str, own: Row | None) -> MailTemplateView:
@@ -134,4 +146,5 @@ def shown(name: str, own: Row | None) -> MailTemplateView:
         default=WordingView(subject=kind.default.subject or None, text=kind.default.text),
         own=None if own is None else WordingView(subject=own["subject"], text=own["text"]),
         updated_at=None if own is None else own["updated_at"],
+        version=0 if own is None else own["version"],
     )

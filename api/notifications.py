@@ -73,7 +73,8 @@ async def read_notification(notification_id: UUID, caller: Principal, session: S
     row = await notifications.read_entry(session, caller.id, notification_id)
     if row is None:
         raise NotFound("There is no such notification.")
-    return await once.reply(entry_view(row), 200)
+    view = entry_view(row)
+    return await once.reply(view, 200, version=view.version)
 
 
 @router.get("/api/notifications/log", response_model=Page[LoggedNotificationView])
@@ -131,6 +132,8 @@ def entry_view(row: Row) -> NotificationView:
         title=title(row["template"], facts),
         entity_id=row["process_id"],
         link=path.format(id=row["process_id"]) if path else None,
+        updated_at=row["read_at"] or row["created_at"],
+        version=1 if row["read_at"] is None else 2,
         **{name: row[name] for name in ("id", "template", "process", "created_at", "read_at")},
     )
 

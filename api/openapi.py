@@ -36,7 +36,10 @@ HOW_TO_SIGN_IN: Final = (
 
 RETRY_AFTER: Final = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
 ETAG: Final = {"description": "The resource's version, for If-Match.", "schema": {"type": "string", "example": '"v1"'}}
-LOCATION: Final = {"description": "Where the new resource is.", "schema": {"type": "string"}}
+LOCATION: Final = {
+    "description": "Where the new resource is; absent where its maker may not read it.",
+    "schema": {"type": "string"},
+}
 AS_CSV: Final = {
     "schema": {"type": "string", "description": "The whole list, from `cursor` on, as a file (RFC 4180, UTF-8)."}
 }

@@ -53,7 +53,8 @@ async def rate_ticket(
         raise StaffCannotRate
     by = {"rated_by": caller.id, "rated_by_name": caller.actor.name}
     row = await rate(session, ticket_id, body.score, body.comment, by)
-    return await once.reply(rating_view(row), 201, location=f"/api/tickets/{ticket_id}/ratings")
+    # No Location: ratings are read by the staff, and whoever rates sees the score at the ticket.
+    return await once.reply(rating_view(row), 201)
 
 
 @router.get("/api/tickets/{ticket_id}/ratings", response_model=Page[RatingView])

@@ -42,7 +42,7 @@ async def create_suppression(body: CreateSuppression, admin: Admin, session: Ses
     if not await suppressions.add(session, body.address, body.reason):
         raise AlreadySuppressed
     view = shown(await suppressions.find(session, body.address))
-    return await once.reply(view, location=f"{router.prefix}/{quote(view.address, safe='@')}")
+    return await once.reply(view, version=view.version, location=f"{router.prefix}/{quote(view.address, safe='@')}")
 
 
 @router.get("", response_model=Page[SuppressionView])
@@ -57,7 +57,8 @@ async def list_suppressions(admin: Admin, session: Session, page: PageQuery) -> 
 @router.get("/{address:path}", response_model=SuppressionView)
 async def get_suppression(address: Address, admin: Admin, session: Session) -> Response:
     """Why an address gets no mail."""
-    return reply(shown(await suppressions.find(session, address)))
+    view = shown(await suppressions.find(session, address))
+    return reply(view, version=view.version)
 
 
 @router.delete("/{address:path}", status_code=204, response_class=Response)
@@ -75,7 +76,7 @@ def shown(row: Row | None) -> SuppressionView:
     """An address to show. Raises NotFound."""
     if row is None:
         raise NotFound(NONE)
-    return SuppressionView.model_validate(row)
+    return SuppressionView.model_validate({**row, "updated_at": row["created_at"], "version": 1})
 
 
 def keys(row: Any) -> list[str | int | None]:

@@ -1,18 +1,20 @@
 """What agents do with tickets beside talking: merge, link, watch, copy somebody in, log a call."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path
 from starlette.responses import Response
 
-from api.dependencies import Agent, App, IdempotencyKey, Principal, Session
+from api.dependencies import Agent, App, IdempotencyKey, PageQuery, Principal, Session
 from api.errors import refusals
+from api.paging import Page
 from api.responses import reply
 from api.routing import Area
 from api.schemas.comments import CommentView, NewCall, TypingBody
 from api.schemas.common import Email
-from api.schemas.tickets import CopyBody, LinkBody, LinkedView, LinksView, MergeBody, TicketView, WatcherBody
+from api.schemas.tickets import CopyBody, LinkBody, LinkedView, MergeBody, TicketView, WatcherBody
 from api.tickets import TicketId, found
 from db.events import note_typing
 from db.tickets.reads import find_ticket
@@ -24,6 +26,8 @@ from domain.tickets.merging import MergeAcrossAccounts, MergeTargetFinal
 from domain.tickets.model import Link, LinkKind
 
 router = Area(prefix="/api/tickets", tags=["Tickets"])
+
+LINK_ORDER: Final = "-outgoing,type,targetId"
 
 REFUSED = refusals(Forbidden, NotFound, TicketFinal, Invalid, KeyReused)
 Address = Annotated[Email, Path(description="The address.")]
@@ -55,16 +59,14 @@ async def link_ticket(
     return reply(ticket, version=ticket.version)
 
 
-@router.get("/{ticket_id}/links", response_model=LinksView, responses=refusals(NotFound))
-async def get_links(ticket_id: TicketId, agent: Agent, session: Session) -> Response:
-    """A ticket's links from both ends."""
+@router.get("/{ticket_id}/links", response_model=Page[LinkedView], responses=refusals(NotFound))
+async def get_links(ticket_id: TicketId, agent: Agent, session: Session, page: PageQuery) -> Response:
+    """A ticket's links from both ends, its own first."""
     found(await find_ticket(session, agent.actor, ticket_id))
-    rows = await list_links(session, ticket_id)
-    views = [
-        LinkedView.model_validate({**row, "number": f"SUP-{row['number']}" if row["number"] else None}, by_name=True)
-        for row in rows
-    ]
-    return reply(LinksView(data=views))
+    seen = page.after(LINK_ORDER)
+    last = (bool(seen[0]), str(seen[1]), UUID(seen[2])) if seen else None
+    rows = await list_links(session, ticket_id, count=page.count, after=last)
+    return reply(page.page(rows, linked_view, LINK_ORDER, link_keys))
 
 
 @router.delete("/{ticket_id}/links/{link_type}/{target_id}", response_model=TicketView, responses=REFUSED)
@@ -129,3 +131,14 @@ async def note_that_somebody_writes(
     internal = body.internal and caller.actor.staff
     await note_typing(session, ticket_id, caller.actor.name, caller.role, internal=internal)
     return Response(status_code=204)
+
+
+def linked_view(row: Mapping[str, Any]) -> LinkedView:
+    """A link to show."""
+    number = f"SUP-{row['number']}" if row["number"] else None
+    return LinkedView.model_validate({**row, "number": number}, by_name=True)
+
+
+def link_keys(row: Mapping[str, Any]) -> list[str | int | None]:
+    """The sort keys of the list."""
+    return [int(row["outgoing"]), row["type"], str(row["target_id"])]

@@ -158,6 +158,7 @@ def filters(query: TicketQuery, reader: Actor, defined: Definitions) -> TicketFi
         sla_states=query.sla_state,
         created_from=query.created_from,
         created_to=query.created_to,
+        due_before=query.due_before,
     )
 
 

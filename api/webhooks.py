@@ -67,7 +67,7 @@ async def get_webhook(webhook_id: UUID, admin: Admin, session: Session) -> Respo
 async def change_webhook(
     webhook_id: UUID, body: ChangeWebhook, admin: Admin, app: App, session: Session, accepted: IfMatch
 ) -> Response:
-    """Change a webhook; a new secret signs from the next call on."""
+    """Change a webhook; a new secret signs from the next call on, and for 24 hours the one before signs beside it."""
     before = existing(await webhooks.find_webhook(session, webhook_id, lock=True))
     fresh(before["version"], accepted)
     refuse_foreign_networks(app, "/url", body.url)

@@ -31,6 +31,7 @@ KEPT_BACK: Final = frozenset(
     {
         "users.password_hash",
         "webhooks.secret",
+        "webhooks.previous_secret",
         "password_tokens.hash",
         "api_keys.hash",
         "tenants.mail_key",
@@ -40,6 +41,7 @@ KEPT_BACK: Final = frozenset(
 HARMLESS: Final = frozenset(
     {
         "users.password_set_at",
+        "webhooks.previous_secret_until",
         "support_tickets.customer_key",
         "ticket_fields.key",
         "ticket_field_values.key",

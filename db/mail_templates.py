@@ -10,17 +10,24 @@ from db.statements import Statement
 
 Row = RowMapping
 
-ALL: Final = text("select name, subject, text, updated_at from mail_templates order by name")
+ALL: Final = text("select name, subject, text, updated_at, version from mail_templates order by name")
 WORDINGS: Final = Statement(text("select name, subject, text from mail_templates"))
 """The same for the dispatcher."""
 
+# Who words a mail for the first time finds no row of it to lock.
+LOCK: Final = text("""
+select from tenants where id = nullif(current_setting('summit.tenant', true), '')::uuid for no key update
+""")
 # Whoever sends mail learns by the revision that what it has kept is out of date.
 PUT: Final = text("""
 with moved as (
     update tenants set mail_revision = mail_revision + 1 where id = nullif(current_setting('summit.tenant', true), '')::uuid
+    returning mail_revision
 )
-insert into mail_templates (name, subject, text) values (:name, :subject, :text)
-on conflict (tenant_id, name) do update set subject = excluded.subject, text = excluded.text, updated_at = now()
+insert into mail_templates (name, subject, text, version)
+select :name, cast(:subject as text), cast(:text as text), mail_revision from moved
+on conflict (tenant_id, name) do update
+set subject = excluded.subject, text = excluded.text, version = excluded.version, updated_at = now()
 """)
 DROP: Final = text("""
 with moved as (
@@ -30,8 +37,10 @@ delete from mail_templates where name = :name
 """)
 
 
-async def own_wordings(connection: AsyncConnection) -> Sequence[Row]:
-    """What the tenant words itself."""
+async def own_wordings(connection: AsyncConnection, *, lock: bool = False) -> Sequence[Row]:
+    """What the tenant words itself; with `lock` nobody else changes that until the transaction ends."""
+    if lock:
+        await connection.execute(LOCK)
     return (await connection.execute(ALL)).mappings().all()
 
 

@@ -36,6 +36,13 @@ set leased_until = null, last_error = :error, response_status = cast(:status as 
 where id = :id and delivered_at is null and dead_at is null
 """)
 )
+# The lease tells the first of them only: the release before would not take further columns of it.
+SECRETS: Final = Statement(
+    text("""
+select array_remove(array[secret, case when previous_secret_until > clock_timestamp() then previous_secret end], null) as secrets
+from webhooks where id = :id
+""")
+)
 SUBJECT: Final = Statement(text("select number, subject from support_tickets where id = :id"))
 
 

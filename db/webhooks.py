@@ -1,7 +1,7 @@
 """Webhooks and the log of what they were told. The caller owns the transaction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,7 +12,10 @@ from db.tables.webhooks import webhooks
 
 Row = RowMapping
 
-HIDDEN: Final = ("tenant_id", "secret", "failures", "rests_until", "after_xid", "after_seq")
+OVERLAP: Final = timedelta(hours=24)
+"""How long the secret before signs beside a new one, so that a receiver may learn of it meanwhile."""
+
+HIDDEN: Final = ("tenant_id", "secret", "previous_secret", "failures", "rests_until", "after_xid", "after_seq")
 COLUMNS: Final = [column for column in webhooks.c if column.name not in HIDDEN]
 
 _after_at = bindparam("after_at", type_=DateTime(timezone=True))
@@ -29,8 +32,9 @@ WEBHOOK_LIST: Final = (
 DELETE: Final = delete(webhooks).where(webhooks.c.id == bindparam("id", type_=Uuid))
 
 DELIVERY_COLUMNS: Final = """
-select d.id, d.webhook_id, d.type, d.entity, d.entity_id, d.created_at, d.attempts, d.response_status, d.last_error, d.delivered_at,
-    d.dead_at, d.earlier, case when d.delivered_at is null and d.dead_at is null then d.not_before end as next_attempt_at,
+select d.id, d.webhook_id, d.type, d.entity, d.entity_id, d.event_seq as sequence, d.created_at, d.attempts,
+    d.response_status, d.last_error, d.delivered_at, d.dead_at, d.earlier,
+    case when d.delivered_at is null and d.dead_at is null then d.not_before end as next_attempt_at,
     case when d.dead_at is not null then 'DEAD' when d.delivered_at is not null then 'DELIVERED' else 'PENDING' end as state
 from webhook_deliveries d where d.webhook_id = :webhook
 """
@@ -74,10 +78,15 @@ async def add_webhook(connection: AsyncConnection, values: Mapping[str, Any]) ->
 
 
 async def change_webhook(connection: AsyncConnection, before: Row, changes: Mapping[str, Any]) -> None:
-    """Change a locked webhook; the version moves when something has. What happened while it was inactive stays untold."""
+    """Change a locked webhook; the version moves when something has. What happened while it was inactive stays untold.
+
+    Two secrets sign at most: a third one ends the first.
+    """
     moved = {name: value for name, value in changes.items() if before[name] != value}
     if not moved:
         return
+    if "secret" in moved:
+        moved |= {"previous_secret": before["secret"], "previous_secret_until": func.now() + OVERLAP}
     now = {"after_xid": text("pg_current_xact_id()::text::bigint"), "after_seq": 0} if moved.get("active") else {}
     await connection.execute(
         update(webhooks)

@@ -63,12 +63,12 @@ class Mail:
 
 @dataclass(frozen=True)
 class Post:
-    """One HTTP call. `id` is the same at each attempt, so that the receiver can tell a repeat; `secret` signs it."""
+    """One HTTP call. `id` is the same at each attempt, so that the receiver can tell a repeat; each of `secrets` signs it."""
 
     id: str
     url: str
     body: str
-    secret: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 class Channel(Protocol[M]):

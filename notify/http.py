@@ -18,12 +18,13 @@ SECONDS: Final = 10.0
 MOST_BYTES: Final = 4096
 """So much of an answer is read."""
 
-GONE: Final = 410
+TRANSIENT: Final = frozenset({408, 425, 429})
+"""Statuses below 500 that say: not now. Every other 4xx says that the receiver will not take this."""
 
 
 @dataclass(frozen=True)
 class StandardWebhook:
-    """Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`."""
+    """Standard Webhooks: `webhook-id`, `webhook-timestamp`, and in `webhook-signature` a signature by each secret."""
 
     caller: Caller
 
@@ -33,7 +34,7 @@ class StandardWebhook:
         headers = {
             "webhook-id": post.id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Signer(post.secret).sign(post.id, now, post.body),
+            "webhook-signature": " ".join(Signer(secret).sign(post.id, now, post.body) for secret in post.secrets),
         }
         return await deliver(self.caller, post, headers)
 
@@ -50,7 +51,7 @@ class Slack:
 
 
 async def deliver(caller: Caller, post: Post, headers: Mapping[str, str]) -> int:
-    """Post, and judge the answer: any 2xx is delivered, 410 never will be, everything else may be later."""
+    """Post, and judge the answer: any 2xx is delivered, a 4xx refuses for good unless it is TRANSIENT, all else may be later."""
     sent = {"Content-Type": "application/json", "User-Agent": "Summit", **headers}
     try:
         answer = await caller.call(
@@ -64,8 +65,9 @@ async def deliver(caller: Caller, post: Post, headers: Mapping[str, str]) -> int
         raise Undelivered(f"The call failed ({type(error).__name__}).") from error
     if 200 <= answer.status < 300:
         return answer.status
-    kind = Undeliverable if answer.status == GONE else Undelivered
-    raise kind(f"The receiver answers {answer.status}.", answer.status)
+    if 400 <= answer.status < 500 and answer.status not in TRANSIENT:
+        raise Undeliverable(f"The receiver refuses it ({answer.status}).", answer.status)
+    raise Undelivered(f"The receiver answers {answer.status}.", answer.status)
 
 
 def escaped(text: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from activities.notifications.facts import Sites
-from activities.notifications.settling import Settling
+from activities.notifications.settling import Settled, Settling
 from db.outbox import Pool, as_tenant, once, row
-from db.webhook_outbox import DELIVERED, FAILED, SUBJECT, lease_deliveries, pump
+from db.webhook_outbox import DELIVERED, FAILED, SECRETS, SUBJECT, lease_deliveries, pump
 from notify.channel import Channel, Post, Undelivered
 from notify.http import escaped
 
@@ -79,7 +79,16 @@ class WebhookLane:
         """One call; the id is the delivery's, so a receiver can tell a repeat."""
         if item["format"] == "SLACK":
             return await self.slack.send(Post(str(item["id"]), item["url"], dumps({"text": await self._line(item)})))
-        return await self.standard.send(Post(str(item["id"]), item["url"], item["body"], item["secret"]))
+        secrets = await self._secrets(item)
+        return await self.standard.send(Post(str(item["id"]), item["url"], item["body"], secrets))
+
+    async def _secrets(self, item: Item) -> tuple[str, ...]:
+        """What signs: the secret, and the one before for as long as it may. Raises Settled when the webhook has been dropped."""
+        async with as_tenant(self.pool, item["tenant_id"]) as connection:
+            found = await row(connection, SECRETS, id=item["webhook_id"])
+        if found is None:
+            raise Settled
+        return tuple(found["secrets"])
 
     async def _line(self, item: Item) -> str:
         async with as_tenant(self.pool, item["tenant_id"]) as connection:

@@ -46,7 +46,8 @@ class MailTemplateView(View):
     placeholders: list[PlaceholderView]
     default: WordingView
     own: WordingView | None
-    updated_at: datetime | None
+    updated_at: datetime | None = Field(description="Null where the tenant does not word it.")
+    version: int = Field(description="0 where the tenant does not word it.")
 
 
 class PutMailTemplate(Body):
@@ -73,12 +74,14 @@ class MailPreviewView(View):
 
 
 class SuppressionView(View):
-    """An address that gets no mail."""
+    """An address that gets no mail. It never changes: it is lifted, and may be made anew."""
 
     address: str = Field(examples=["casey@shop.example"])
     reason: str = Field(examples=["The mail server refuses the recipient (550)."])
     status: str | None = Field(description="What the server said, such as 5.1.1 or 550; null by hand.")
     created_at: datetime
+    updated_at: datetime
+    version: int
 
 
 class CreateSuppression(Body):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, StringConstraints, 
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from api.schemas.common import Body, TimeZone, View
+from api.schemas.common import Body, Resource, TimeZone, View
 from domain.process import Channel
 from runtime.targets import Forbidden, Targets
 
@@ -114,16 +114,14 @@ class PreferencesView(View):
     slack_url: str | None
 
 
-class NotificationView(View):
-    """An entry of the caller's inbox; `link` leads to what it is about."""
+class NotificationView(Resource):
+    """An entry of the caller's inbox; `link` leads to what it is about. It changes once, when it is read: then its version is 2."""
 
-    id: UUID
     template: str = Field(examples=["ticket_assigned"])
     title: str = Field(examples=["[SUP-1042] Assigned to you: Unable to access dashboard"])
     process: str | None = Field(examples=["ticket"])
     entity_id: UUID | None
     link: str | None = Field(examples=["/api/tickets/0198c7f2-6c1e-7d3a-9b3f-3f1f6d2f9a11"])
-    created_at: datetime
     read_at: datetime | None
 
 

@@ -178,12 +178,6 @@ class LinkedView(LinkView):
     status: Status | None
 
 
-class LinksView(View):
-    """All links of a ticket, from both ends."""
-
-    data: list[LinkedView]
-
-
 class RouteView(View):
     """How a rule sent the ticket to its team; it waits in the team's queue while it has no assignee."""
 
@@ -279,6 +273,7 @@ class TicketQuery(Body):
     ] = []
     created_from: Annotated[Instant | None, Field(description="Created at this instant or later.")] = None
     created_to: Annotated[Instant | None, Field(description="Created before this instant.")] = None
+    due_before: Annotated[Instant | None, Field(description="With `sla.nextDeadlineAt` before this instant.")] = None
     sort: Annotated[
         SORT,
         Field(

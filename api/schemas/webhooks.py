@@ -60,6 +60,9 @@ class WebhookView(Resource):
     events: list[str]
     format: Format
     active: bool
+    previous_secret_until: datetime | None = Field(
+        description="Until then the secret before signs as well: `webhook-signature` carries both signatures, parted by a space."
+    )
 
 
 class NewWebhookView(WebhookView):
@@ -107,10 +110,13 @@ class DeliveryView(View):
     type: str = Field(examples=["ticket.created"])
     entity: str
     entity_id: UUID
+    sequence: int = Field(description="As in the body: it grows with every event of the same entity.")
     state: DeliveryState
     attempts: int
-    response_status: int | None
-    error: str | None
+    response_status: int | None = Field(
+        description="What the last call was answered with. A 4xx is final, but for 408, 425 and 429: the delivery is DEAD at once."
+    )
+    error: str | None = Field(examples=["The receiver refuses it (422)."])
     next_attempt_at: datetime | None
     delivered_at: datetime | None
     dead_at: datetime | None

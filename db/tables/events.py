@@ -8,6 +8,7 @@ from db.tables.metadata import INSTANT, METADATA, tenant_column
 events = Table(
     "events",
     METADATA,
+    # Given while the entity is locked: of two events of one entity the later one has the greater number.
     Column("seq", BigInteger, Identity(always=True), primary_key=True),
     tenant_column(),
     Column("xid", BigInteger, nullable=False, server_default=text("pg_current_xact_id()::text::bigint")),

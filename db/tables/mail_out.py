@@ -1,6 +1,7 @@
 """Mail that goes out: the conversation that it joins, who gets none, and how a tenant words it."""
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Index,
@@ -63,6 +64,13 @@ mail_templates = Table(
     Column("subject", Text),
     Column("text", Text),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column(
+        "version",
+        BigInteger,
+        nullable=False,
+        server_default=text("1"),
+        comment="The tenant's mail_revision that wrote it, so that none comes a second time.",
+    ),
     PrimaryKeyConstraint("tenant_id", "name"),
     CheckConstraint("subject is not null or text is not null", name="something"),
     comment="How a tenant words its mails to customers, where it does not take ours.",

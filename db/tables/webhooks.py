@@ -27,6 +27,8 @@ webhooks = Table(
     Column("url", Text, nullable=False),
     Column("events", ARRAY(Text), nullable=False, comment="Names, `ticket.*` or `*`."),
     Column("secret", Text, nullable=False, comment="In clear: signing needs it."),
+    Column("previous_secret", Text, comment="The one before, which signs beside it for a while. In clear, too."),
+    Column("previous_secret_until", INSTANT, comment="From then on it signs no more."),
     Column("format", Text, nullable=False, server_default=text("'STANDARD'")),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column(
@@ -40,6 +42,7 @@ webhooks = Table(
     UniqueConstraint("tenant_id", "id"),
     CheckConstraint("format in ('STANDARD','SLACK')", name="format"),
     CheckConstraint("cardinality(events) > 0", name="events"),
+    CheckConstraint("(previous_secret is null) = (previous_secret_until is null)", name="previous_secret"),
     Index("ix_webhooks_tenant_id_created_at_id", "tenant_id", "created_at", "id"),
 )
 

@@ -111,6 +111,7 @@ class TicketFilters:
     sla_states: Sequence[SlaState] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
+    due_before: datetime | None = None
 
 
 def seen_by(actor: Actor) -> ColumnElement[bool] | None:
@@ -205,6 +206,9 @@ def narrowed(query: Select[Any], actor: Actor, filters: TicketFilters) -> Select
         query = query.where(T.created_at >= filters.created_from)
     if filters.created_to:
         query = query.where(T.created_at < filters.created_to)
+    if filters.due_before:
+        # What is next is never before `due_order`, and that has the index.
+        query = query.where(T.next_deadline_at < filters.due_before, T.due_order < filters.due_before)
     if filters.q:
         whose = (filters.customer_email, None) if actor.staff else (actor.email, actor.account_id)
         found = func.search_tickets(

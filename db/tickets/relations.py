@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Boolean, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.tickets.mentions import mentioned
@@ -17,15 +17,22 @@ where u.role <> 'CUSTOMER' and u.active
 """).bindparams(bindparam("names", type_=ARRAY(Text)))
 
 LINKS: Final = text("""
-select 'TICKET' as type, l.target_id, s.number, s.subject, s.status, true as outgoing
-from ticket_links l join support_tickets s on s.id = l.target_id where l.ticket_id = :ticket and l.type = 'TICKET'
-union all
-select l.type, l.target_id, null, null, null, true from ticket_links l where l.ticket_id = :ticket and l.type <> 'TICKET'
-union all
-select 'TICKET', l.ticket_id, s.number, s.subject, s.status, false
-from ticket_links l join support_tickets s on s.id = l.ticket_id where l.target_id = :ticket and l.type = 'TICKET'
-order by outgoing desc, type, target_id
-""").bindparams(bindparam("ticket", type_=Uuid))
+select * from (
+  select 'TICKET' as type, l.target_id, s.number, s.subject, s.status, true as outgoing
+  from ticket_links l join support_tickets s on s.id = l.target_id where l.ticket_id = :ticket and l.type = 'TICKET'
+  union all
+  select l.type, l.target_id, null, null, null, true from ticket_links l where l.ticket_id = :ticket and l.type <> 'TICKET'
+  union all
+  select 'TICKET', l.ticket_id, s.number, s.subject, s.status, false
+  from ticket_links l join support_tickets s on s.id = l.ticket_id where l.target_id = :ticket and l.type = 'TICKET'
+) linked
+where :after_type is null or (not outgoing, type, target_id) > (not :after_outgoing, :after_type, :after_id)
+order by not outgoing, type, target_id limit :count
+""").bindparams(
+    *(bindparam(name, type_=Uuid) for name in ("ticket", "after_id")),
+    bindparam("after_outgoing", type_=Boolean),
+    bindparam("after_type", type_=Text),
+)
 
 
 END_OF_MERGES: Final = text("""
@@ -49,9 +56,13 @@ async def colleagues_called(connection: AsyncConnection, text: str) -> tuple[UUI
     return tuple((await connection.execute(COLLEAGUES, {"names": list(names)})).scalars()) if names else ()
 
 
-async def list_links(connection: AsyncConnection, ticket_id: UUID) -> Sequence[Any]:
-    """A ticket's links, from both ends: `outgoing` ones are its own."""
-    return (await connection.execute(LINKS, {"ticket": ticket_id})).mappings().all()
+async def list_links(
+    connection: AsyncConnection, ticket_id: UUID, *, count: int, after: tuple[bool, str, UUID] | None
+) -> Sequence[Any]:
+    """A page of a ticket's links, from both ends: `outgoing` ones are its own, and come first. `after` is the last one seen."""
+    outgoing, kind, target = after or (None, None, None)
+    place = {"after_outgoing": outgoing, "after_type": kind, "after_id": target}
+    return (await connection.execute(LINKS, {"ticket": ticket_id, "count": count, **place})).mappings().all()
 
 
 async def end_of_merges(connection: AsyncConnection, ticket_id: UUID) -> tuple[UUID, UUID | None] | None:

@@ -40,8 +40,12 @@ class Ear:
 
     async def hear(self, count: int) -> list[str]:
         """The types of the next events."""
+        return [event["type"] for event in await self.events(count)]
+
+    async def events(self, count: int) -> list[dict[str, Any]]:
+        """The next events."""
         async with asyncio.timeout(20):
-            return [(await self._event())["type"] for _ in range(count)]
+            return [await self._event() for _ in range(count)]
 
     async def hear_of(self, entity: str, count: int) -> list[dict[str, Any]]:
         """The next events that are about something, whatever happens beside."""

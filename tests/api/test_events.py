@@ -44,6 +44,16 @@ async def test_everybody_hears_what_concerns_them_and_nothing_else(radio: Radio)
         assert await other.hear(1) == ["ticket.globex"]
 
 
+async def test_events_are_numbered_in_the_order_in_which_they_happened(radio: Radio) -> None:
+    async with radio.listen("agent") as ear:
+        await radio.happen("ticket.first")
+        await radio.happen("ticket.second")
+        first, second = await ear.events(2)
+    assert (first["type"], second["type"]) == ("ticket.first", "ticket.second")
+    assert first["sequence"] < second["sequence"]
+    assert ear.last_id.endswith(f"-{second['sequence']}")
+
+
 async def test_who_comes_back_misses_nothing_and_hears_nothing_twice(radio: Radio) -> None:
     async with radio.listen("agent") as ear:
         silent = ear.last_id

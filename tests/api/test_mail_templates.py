@@ -1,5 +1,7 @@
 """Wordings of mails to customers over HTTP, and the mails that they become."""
 
+import csv
+import io
 import uuid
 from collections.abc import AsyncIterator
 
@@ -153,3 +155,32 @@ async def sent(room: Mailroom, ticket: uuid.UUID) -> str:
     await room.dispatcher.drain()
     [mail] = room.mail.to(address)
     return text_of(mail)
+
+
+async def test_a_wording_that_has_changed_meanwhile_is_not_overwritten(worded: Front) -> None:
+    path = f"{PATH}/ticket_received"
+    untouched = await worded.call("admin", "GET", path)
+    assert (untouched.headers["etag"], untouched.json()["version"]) == ('"v0"', 0)
+    first = await worded.call("admin", "PUT", path, json={"text": TEXT}, headers={"If-Match": '"v0"'})
+    seen = {"If-Match": first.headers["etag"]}
+    assert (await worded.call("admin", "GET", path)).headers["etag"] == first.headers["etag"]
+    await worded.call("admin", "PUT", f"{PATH}/footer", json={"text": "Ihr Team"})
+    second = await worded.call("admin", "PUT", path, json={"subject": "Neu"}, headers=seen)
+    assert (second.status_code, second.json()["own"]["subject"]) == (200, "Neu")
+    for stale in (seen, {"If-Match": '"v0"'}):
+        problem(await worded.call("admin", "PUT", path, json={"text": TEXT}, headers=stale), 412, "stale")
+        problem(await worded.call("admin", "DELETE", path, headers=stale), 412, "stale")
+    now = {"If-Match": second.headers["etag"]}
+    assert (await worded.call("admin", "DELETE", path, headers=now)).status_code == 204
+    again = await worded.call("admin", "PUT", path, json={"text": TEXT}, headers={"If-Match": '"v0"'})
+    assert again.json()["version"] > second.json()["version"], "none comes a second time"
+
+
+async def test_mails_are_listed_page_by_page_and_as_a_file(worded: Front) -> None:
+    first = (await worded.call("admin", "GET", PATH, params={"limit": 3})).json()
+    rest = (await worded.call("admin", "GET", PATH, params={"cursor": first["page"]["nextCursor"]})).json()
+    assert [each["name"] for each in (*first["data"], *rest["data"])] == list(KINDS)
+    assert rest["page"] == {"nextCursor": None, "hasMore": False}
+    file = await worded.call("admin", "GET", PATH, headers={"Accept": "text/csv"})
+    rows = csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"), newline=""))
+    assert [row["name"] for row in rows] == list(KINDS)

@@ -10,11 +10,17 @@ from tests.api.front import Front, places, problem, some_id
 from tests.api.told import execute, noticed, posted
 
 
-async def titles(api: Front, who: str, **query: Any) -> dict[str, str]:
-    """The first page of somebody's inbox: id and title."""
+async def entries(api: Front, who: str, **query: Any) -> list[dict[str, Any]]:
+    """The first page of somebody's inbox."""
     answer = await api.call(who, "GET", "/api/notifications", params={"limit": 100, **query})
     assert answer.status_code == 200, answer.text
-    return {entry["id"]: entry["title"] for entry in answer.json()["data"]}
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
+
+
+async def titles(api: Front, who: str, **query: Any) -> dict[str, str]:
+    """The same: id and title."""
+    return {entry["id"]: entry["title"] for entry in await entries(api, who, **query)}
 
 
 async def test_an_inbox_holds_ones_own_entries_and_says_what_they_are_about(api: Front) -> None:
@@ -33,11 +39,14 @@ async def test_an_entry_is_read_once_and_by_its_owner_only(api: Front) -> None:
     entry = await noticed(api, "customer", "ticket_reply")
     path = f"/api/notifications/{entry}/read"
     assert entry in await titles(api, "customer", unread="true")
+    [listed] = [each for each in await entries(api, "customer") if each["id"] == entry]
+    assert (listed["updatedAt"], listed["version"]) == (listed["createdAt"], 1)
     problem(await api.call("admin", "POST", path), 404, "not-found")
     first = (await api.call("customer", "POST", path)).json()
     again = (await api.call("customer", "POST", path)).json()
     assert first["readAt"] is not None
     assert first == again
+    assert (first["updatedAt"], first["version"]) == (first["readAt"], 2)
     assert entry not in await titles(api, "customer", unread="true")
     assert entry in await titles(api, "customer", unread="false")
 

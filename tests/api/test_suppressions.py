@@ -25,6 +25,8 @@ async def test_an_address_is_suppressed_looked_up_and_lifted(api: Front) -> None
     assert (again.status_code, again.json()) == (201, made.json())
     found = await api.call("admin", "GET", made.headers["location"])
     assert found.json() == made.json()
+    assert (made.json()["updatedAt"], made.json()["version"]) == (made.json()["createdAt"], 1)
+    assert found.headers["etag"] == made.headers["etag"] == '"v1"'
     assert (await api.call("admin", "GET", f"{PATH}/{quote(address.upper())}")).json() == made.json()
     assert (await api.call("admin", "DELETE", made.headers["location"])).status_code == 204
     for method in ("GET", "DELETE"):

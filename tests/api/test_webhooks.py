@@ -2,7 +2,7 @@
 
 import base64
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from tests.api.front import Front, places, problem
 from tests.api.told import execute, posted
 
 HOOK = {"url": "https://hooks.example.com/summit", "events": ["ticket.*"]}
-SECRET = "whsec_" + base64.b64encode(b"x" * 32).decode()
+SECRET, OTHER_SECRET = ("whsec_" + base64.b64encode(letter * 32).decode() for letter in (b"x", b"y"))
 
 
 async def test_a_secret_is_made_and_shown_once(api: Front) -> None:
@@ -45,6 +45,20 @@ async def test_a_change_needs_the_version_and_moves_it(api: Front) -> None:
     problem(await api.call("admin", "DELETE", path, headers=stale), 412, "stale")
     assert (await api.call("admin", "DELETE", path, headers={"If-Match": '"v2"'})).status_code == 204
     problem(await api.call("admin", "GET", path), 404, "not-found")
+
+
+async def test_a_new_secret_leaves_the_one_before_a_day_and_neither_is_shown(api: Front) -> None:
+    made = await api.created("admin", "/api/webhooks", {**HOOK, "secret": SECRET})
+    path = f"/api/webhooks/{made['id']}"
+    assert made["previousSecretUntil"] is None
+    asked = datetime.now(UTC)
+    same = await api.call("admin", "PATCH", path, json={"secret": SECRET})
+    assert (same.json()["version"], same.json()["previousSecretUntil"]) == (1, None)
+    changed = await api.call("admin", "PATCH", path, json={"secret": OTHER_SECRET})
+    until = datetime.fromisoformat(changed.json()["previousSecretUntil"])
+    assert timedelta(0) <= until - asked - timedelta(hours=24) < timedelta(minutes=1)
+    assert SECRET not in changed.text
+    assert OTHER_SECRET not in changed.text
 
 
 GIVEN_UP = """
@@ -98,7 +112,7 @@ async def test_a_delivery_is_listed_and_told_again_under_its_id(playground: Fron
     told = await posted(playground, "admin")
     path = f"/api/webhooks/{told['webhook_id']}/deliveries"
     [row] = (await playground.call("admin", "GET", path, params={"state": "PENDING"})).json()["data"]
-    assert (row["id"], row["type"], row["attempts"]) == (told["delivery_id"], "ticket.created", 0)
+    assert (row["id"], row["type"], row["sequence"], row["attempts"]) == (told["delivery_id"], "ticket.created", 1, 0)
     assert (await playground.call("admin", "GET", path, params={"state": "DEAD"})).json()["data"] == []
     again = await playground.call("admin", "POST", f"{path}/{told['delivery_id']}/replay")
     assert (again.status_code, again.json()["id"], again.json()["state"]) == (200, told["delivery_id"], "PENDING")

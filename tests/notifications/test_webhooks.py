@@ -4,12 +4,13 @@ import base64
 import os
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from activities.notifications.facts import Sites
 from tests.notifications.mailroom import Mailroom
@@ -64,6 +65,40 @@ async def test_an_event_is_posted_once_with_a_signature_that_verifies(room: Mail
     [delivery] = await deliveries(room, hook)
     assert call.headers["webhook-id"] == str(delivery["id"])
     assert (delivery["response_status"], delivery["attempts"]) == (200, 1)
+
+
+async def test_the_secret_before_signs_beside_the_new_one_until_its_time_is_over(room: Mailroom) -> None:
+    old, new = secret(), secret()
+    hook = await hooked(room, "/rotated", secret=new)
+    spent = "update webhooks set previous_secret = %(old)s, previous_secret_until = %(until)s where id = %(id)s"
+    for until, signs in ((timedelta(hours=1), (new, old)), (timedelta(seconds=-1), (new,))):
+        await room.rows(spent, id=hook, old=old, until=datetime.now(UTC) + until)
+        room.receiver.got.clear()
+        await room.event()
+        await room.dispatcher.drain()
+        [call] = room.receiver.at("/rotated")
+        assert len(call.headers["webhook-signature"].split(" ")) == len(signs)
+        for key in signs:
+            assert Webhook(key).verify(call.body, call.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(old).verify(call.body, call.headers)
+
+
+async def test_events_of_one_ticket_are_numbered_in_the_order_in_which_they_happened(room: Mailroom) -> None:
+    hook = await hooked(room, "/numbered")
+    entity = uuid.uuid4()
+    room.receiver.answers["/numbered"] = [500, 200]
+    events = [await room.event(kind, entity=entity) for kind in ("ticket.updated", "ticket.commented")]
+    await room.dispatcher.drain()
+    await room.rows("update webhooks set rests_until = null")
+    await room.dispatcher.drain()
+    await due_now(room)
+    await room.dispatcher.drain()
+    told = [(call.json["type"], call.json["sequence"]) for call in room.receiver.at("/numbered")]
+    first, second = (event["seq"] for event in events)
+    assert first < second
+    assert told == [("ticket.updated", first), ("ticket.commented", second), ("ticket.updated", first)]
+    assert [row["event_seq"] for row in await deliveries(room, hook)] == [first, second]
 
 
 async def test_only_the_wanted_events_of_the_own_tenant_come(room: Mailroom) -> None:
@@ -127,15 +162,35 @@ async def test_a_receiver_that_recovers_gets_it(room: Mailroom) -> None:
     assert (delivery["attempts"], delivery["delivered_at"] is not None, delivery["last_error"]) == (2, True, None)
 
 
-@pytest.mark.parametrize(("status", "dead"), [(410, True), (302, False), (404, False)])
-async def test_redirects_are_not_followed_and_gone_is_gone(room: Mailroom, status: int, dead: bool) -> None:
+@pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 503])
+async def test_what_may_pass_is_tried_again_and_redirects_are_not_followed(room: Mailroom, status: int) -> None:
     hook = await hooked(room, "/odd")
-    room.receiver.answers["/odd"] = [status]
+    room.receiver.answers["/odd"] = [status, 200]
     await room.event()
     await room.dispatcher.drain()
     [delivery] = await deliveries(room, hook)
-    assert (delivery["response_status"], delivery["dead_at"] is not None) == (status, dead)
+    assert (delivery["response_status"], delivery["last_error"]) == (status, f"The receiver answers {status}.")
+    assert delivery["dead_at"] is None
     assert [call.path for call in room.receiver.got] == ["/odd"]
+    await due_now(room)
+    await room.dispatcher.drain()
+    [delivery] = await deliveries(room, hook)
+    assert (delivery["delivered_at"] is not None, delivery["attempts"]) == (True, 2)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
+async def test_what_the_receiver_refuses_is_not_tried_again_and_the_log_says_so(room: Mailroom, status: int) -> None:
+    hook = await hooked(room, "/never")
+    room.receiver.answers["/never"] = [status, 200]
+    for _ in range(2):
+        await room.event()
+    for _ in range(3):
+        await room.dispatcher.drain()
+        await due_now(room)
+    refused, taken = await deliveries(room, hook)
+    assert (refused["response_status"], refused["last_error"]) == (status, f"The receiver refuses it ({status}).")
+    assert (refused["attempts"], refused["dead_at"] is not None) == (1, True)
+    assert (taken["attempts"], taken["delivered_at"] is not None) == (1, True)
 
 
 async def test_a_target_inside_the_network_is_not_called(room: Mailroom) -> None:

@@ -216,6 +216,8 @@ BAD_QUERIES = {
     "assigneeId=me&teamId=us&accountId=them": {"assigneeId", "teamId", "accountId"},
     "createdFrom=yesterday": {"createdFrom"},
     "createdTo=2026-03-02T09:00:00": {"createdTo"},
+    "dueBefore=tomorrow": {"dueBefore"},
+    "dueBefore=2026-03-02T09:00:00&due_before=x": {"dueBefore", "due_before"},
     "customerEmail=nobody": {"customerEmail"},
     "colour=red": {"colour"},
     "colour=red&limit=0": {"colour", "limit"},

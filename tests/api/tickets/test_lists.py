@@ -1,5 +1,7 @@
 """Lists of tickets: every filter narrows, every order is total, and a walk through the pages misses and repeats nothing."""
 
+import csv
+import io
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
@@ -219,6 +221,27 @@ async def test_a_deadline_sorts_a_ticket_before_those_without(office: Office) ->
     )
     await office.opened(tags=[tag], subject="calm")
     assert await office.found(tag=tag, sort="nextDeadline") == ["urgent", "calm", "over"]
+
+
+async def test_what_is_due_before_an_instant_is_found_alone_and_with_other_filters(office: Office) -> None:
+    tag = fresh()
+    urgent = {"slaTier": "PREMIUM", "severity": "SEV1", "customerEmail": "new@nobody.example"}
+    soon = await office.opened(tags=[tag], subject="soon", **urgent)
+    later = await office.opened(tags=[tag], subject="later")
+    over = await office.opened(tags=[tag], subject="over")
+    await office.patched(over, status="CANCELLED")
+    first, second = (ticket["sla"]["nextDeadlineAt"] for ticket in (soon, later))
+    assert first < second
+    assert await office.found(tag=tag, dueBefore=first) == []
+    assert await office.found(tag=tag, dueBefore=second) == ["soon"]
+    assert await office.found(tag=tag, dueBefore="9999-01-01T00:00:00Z") == ["later", "soon"]
+    assert await office.found(tag=tag, dueBefore="9999-01-01T00:00:00Z", severity="SEV1") == ["soon"]
+    query = {"tag": tag, "dueBefore": second}
+    file = await office.call("agent", "GET", "/api/tickets", params=query, headers={"Accept": "text/csv"})
+    assert [row["subject"] for row in csv.DictReader(io.StringIO(file.text))] == ["soon"]
+    body = {"name": tag, "filters": {"tag": [tag], "dueBefore": second}}
+    view = await office.front.created("agent", "/api/views", body)
+    assert await office.found(url=f"/api/views/{view['id']}/tickets") == ["soon"]
 
 
 async def test_what_nobody_has_is_found_apart(office: Office) -> None:

@@ -21,6 +21,7 @@ async def rate(office: Office, ticket: Mapping[str, Any], score: int = 5, **rest
 async def rated(office: Office, ticket: Mapping[str, Any], score: int = 5, **fields: Any) -> dict[str, Any]:
     response = await rate(office, ticket, score, fields=fields)
     assert response.status_code == 201, response.text
+    assert "location" not in response.headers, "customers cannot read the list of ratings"
     made: dict[str, Any] = response.json()
     return made
 

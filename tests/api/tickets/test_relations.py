@@ -1,5 +1,7 @@
 """Links, watchers, copies, mentions and calls over HTTP."""
 
+import csv
+import io
 from typing import Any
 
 import pytest
@@ -22,6 +24,23 @@ async def test_a_link_is_seen_from_both_ends_and_can_be_taken_away(office: Offic
     response = await office.call("agent", "DELETE", path(one) + f"/links/TICKET/{other['id']}")
     assert response.json()["links"] == []
     assert await office.listed(url=path(other) + "/links") == []
+
+
+async def test_links_are_a_list_like_any_other(office: Office) -> None:
+    ticket, others = await office.opened(), [await office.opened() for _ in range(5)]
+    for number, other in enumerate(others):
+        one, end = (ticket, other) if number < 3 else (other, ticket)
+        body = {"type": "TICKET", "targetId": end["id"]}
+        assert (await office.call("agent", "POST", path(one) + "/links", json=body)).status_code == 200
+    url = path(ticket) + "/links"
+    walked = await office.walked(url, 2)
+    assert [link["outgoing"] for link in walked] == [True, True, True, False, False]
+    assert {link["targetId"] for link in walked} == {other["id"] for other in others}
+    whole = (await office.call("agent", "GET", url)).json()
+    assert whole == {"data": walked, "page": {"nextCursor": None, "hasMore": False}}
+    file = await office.call("agent", "GET", url, headers={"Accept": "text/csv"})
+    rows = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"))))
+    assert [row["number"] for row in rows] == [link["number"] for link in walked]
 
 
 @pytest.mark.parametrize("kind", ["TICKET", "ARTICLE", "INCIDENT"])
