@@ -35,7 +35,7 @@ class MergeAcrossAccounts(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "The tickets are of different accounts: each customer would read what the other writes. Link them instead."
+            "The tickets are not of one account or person: each customer would read what the other writes. Link them instead."
         )
 
 
@@ -56,7 +56,8 @@ def merge(draft: Draft, command: Merge) -> None:
         raise NotFound("There is no ticket to merge into.")
     if target.status in FINAL:
         raise MergeTargetFinal(target.status)
-    if target.account_id != ticket.account_id and target.customer_email.lower() != ticket.customer_email.lower():
+    one_account = ticket.account_id is not None and target.account_id == ticket.account_id
+    if not one_account and target.customer_email.lower() != ticket.customer_email.lower():
         raise MergeAcrossAccounts
     draft.set(**moved(ticket, Status.CLOSED, at), merged_into=target.id)
     follow(draft, ticket, at)

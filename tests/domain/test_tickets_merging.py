@@ -30,7 +30,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def target(status: Status = Status.OPEN) -> Target:
-    return Target(id=OTHER, number=7, status=status)
+    return Target(id=OTHER, number=7, status=status, customer_email=CUSTOMER.email)
 
 
 @pytest.mark.parametrize("at", [status for status in Status if status not in (Status.CLOSED, Status.CANCELLED)])
@@ -83,14 +83,19 @@ def test_the_other_ticket_takes_over_wait_and_listeners_and_its_assignee_hears_o
     assert ("ticket_absorbed", str(SOMEBODY)) in told(decision)
 
 
-def test_tickets_of_two_accounts_are_not_merged_unless_one_person_asked_both() -> None:
-    source = ticket(account_id=ACCOUNT)
-    for account in (SOMEBODY, None):
-        theirs = target().model_copy(update={"account_id": account, "customer_email": STRANGER.email})
-        with pytest.raises(MergeAcrossAccounts):
-            after(Merge(into_id=OTHER), source, target=theirs)
-        own = theirs.model_copy(update={"customer_email": CUSTOMER.email.upper()})
-        assert after(Merge(into_id=OTHER), source, target=own).state.merged_into == OTHER
+@pytest.mark.parametrize(
+    ("one", "other"), [(ACCOUNT, SOMEBODY), (ACCOUNT, None), (None, ACCOUNT), (None, None)], ids=str
+)
+def test_only_tickets_of_one_account_or_of_one_person_are_merged(one: UUID | None, other: UUID | None) -> None:
+    source = ticket(account_id=one)
+    theirs = target().model_copy(update={"account_id": other, "customer_email": STRANGER.email})
+    with pytest.raises(MergeAcrossAccounts):
+        after(Merge(into_id=OTHER), source, target=theirs)
+    own = theirs.model_copy(update={"customer_email": CUSTOMER.email.upper()})
+    assert after(Merge(into_id=OTHER), source, target=own).state.merged_into == OTHER
+    if one:
+        colleague = theirs.model_copy(update={"account_id": one})
+        assert after(Merge(into_id=OTHER), source, target=colleague).state.merged_into == OTHER
 
 
 def test_a_wait_reopens_a_resolved_ticket_unless_the_tenant_wants_otherwise() -> None:
