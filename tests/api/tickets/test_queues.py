@@ -162,6 +162,18 @@ async def test_a_ticket_that_nobody_present_is_able_to_do_holds_up_no_other(offi
     await lone.settled(0)
 
 
+async def test_skills_are_words_without_case_wherever_they_are_compared(office: Office) -> None:
+    lone = await crew(office, agents=1, capacity=1, skills=["Straße", "STRASSE"])
+    assert lone.rule["skills"] == ["strasse"]
+    [agent] = lone.agents
+    changed = await office.call("admin", "PATCH", f"/api/users/{agent}", json={"skills": ["STRASSE"]})
+    assert changed.json()["skills"] == ["strasse"]
+    first, second = [await office.opened(tags=[lone.tag]) for _ in range(2)]
+    assert (first["assigneeId"], second["assigneeId"]) == (agent, None)
+    await office.patched(first, status="RESOLVED")
+    await lone.settled(0)
+
+
 async def test_who_gives_a_ticket_back_does_not_get_it_again(pair: Crew) -> None:
     office = pair.office
     ticket = await office.opened(tags=[pair.tag])
