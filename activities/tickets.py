@@ -135,7 +135,8 @@ def more(opened: OpenDecision) -> list[Bound]:
     team = queued_for(opened)
     if team is None:
         return []
-    return [Bound(LOCK_QUEUE, {"team": team}), Bound(QUEUE, {"team": team, "ticket": opened.request.process_id})]
+    joins = isinstance(opened.request.command, CreateTicket)
+    return [Bound(LOCK_QUEUE, {"team": team}), Bound(QUEUE, {"team": team, "joins": joins})]
 
 
 def queued_for(opened: OpenDecision) -> UUID | None:

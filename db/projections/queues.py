@@ -34,7 +34,9 @@ def project_queue(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator[
         yield Bound(LOCK_QUEUES_OF, {"agents": agents, "team": joined})
     if freed or joined:
         author = opened.request.actor.model_dump_json()
-        yield Bound(QUEUE_DRAINS, {"agent": freed, "team": joined, "tenant_id": tenant, "author": author})
+        yield Bound(
+            QUEUE_DRAINS, {"agent": freed, "teams": [joined] if joined else [], "tenant_id": tenant, "author": author}
+        )
 
 
 def _by_hand(command: Command) -> bool:

@@ -1,12 +1,23 @@
-"""Skills without case, as they are written from now on."""
+"""Skills without case, as they are written from now on, and the teams in whose queues somebody waits."""
 
 from alembic import op
 from sqlalchemy import text
+
+from migrations.rls import exempt
 
 revision = "0020_queues"
 down_revision = "0018_desk_indexes"
 branch_labels = None
 depends_on = None
+
+# Who of them has room is asked under the rules of each tenant. `queue_drains` of 0012 is the release's before.
+WAITING_TEAMS = """returns table (tenant_id uuid, team_id uuid) language sql stable as $$
+    select t.tenant_id, t.id from teams t
+    where exists (
+        select from support_tickets s
+        where s.team_id = t.id and s.assignee_id is null and s.route is not null
+          and s.status not in ('RESOLVED','CLOSED','CANCELLED') and s.route ->> 'method' <> 'MANUAL')
+$$"""
 
 
 def fold(table: str) -> None:
@@ -23,10 +34,12 @@ def fold(table: str) -> None:
 
 
 def upgrade() -> None:
-    """Fold the skills that there are."""
+    """Add the function, and fold the skills that there are."""
+    exempt("waiting_teams()", WAITING_TEAMS)
     for table in ("users", "routing_rules"):
         fold(table)
 
 
 def downgrade() -> None:
-    """Folded skills mean the same to the release before."""
+    """Drop the function; folded skills mean the same to the release before."""
+    op.execute("drop function waiting_teams()")

@@ -168,6 +168,33 @@ async def test_queues_are_drained_where_somebody_waits_and_somebody_has_room(row
     assert rows.seen("select queue_drains('{}')") == [(0,)]
 
 
+async def test_the_teams_where_somebody_waits_are_told_whosever_they_are_and_nothing_else(rows: Rows) -> None:
+    told = set(rows.seen("select * from waiting_teams()"))
+    mine, theirs, *others = (uuid.uuid4() for _ in range(6))
+    for place, tenant in ((mine, rows.mine), (theirs, rows.others), *((each, rows.mine) for each in others)):
+        rows.connection.execute(
+            "insert into teams (id, tenant_id, name) values (%s, %s, %s)", (place, tenant, str(place))
+        )
+        waiting = rows.ticket(tenant=tenant)
+        rows.connection.execute(
+            """update support_tickets set team_id = %s, route = '{"method": "LEAST_LOADED"}' where id = %s""",
+            (place, waiting),
+        )
+    by_hand, taken, over, unsent = others
+    agent = rows.one("select id from users where tenant_id = %s and role = 'AGENT' limit 1", rows.mine)
+    for change, place in (
+        ("""route = '{"method": "MANUAL"}'""", by_hand),
+        (f"assignee_id = '{agent}'", taken),
+        ("status = 'CANCELLED', closed_at = now()", over),
+        ("route = null", unsent),
+    ):
+        rows.connection.execute(f"update support_tickets set {change} where team_id = %s", (place,))
+    query = "select * from waiting_teams()"
+    assert set(rows.seen(query)) - told == {(rows.mine, mine), (rows.others, theirs)}
+    assert set(rows.seen(query, tenant=rows.others)) - told == {(rows.mine, mine), (rows.others, theirs)}
+    assert rows.seen("select id from teams where id = %s", theirs, tenant=rows.mine) == []
+
+
 async def test_only_jobs_that_ended_are_pruned_and_chores_sooner(rows: Rows) -> None:
     rows.connection.execute("delete from jobs")
     add = """insert into jobs (id, tenant_id, kind, input, author, state, updated_at)

@@ -61,7 +61,7 @@ class Line:
         )
         connection.execute("update users set skills = %s where id = %s", (ChangeUser(skills=able).skills, self.agent))
         with connection.cursor(row_factory=dict_row) as cursor:
-            found = cursor.execute(QUEUE.text, {"team": self.team, "ticket": uuid4(), "asks": True}).fetchone()
+            found = cursor.execute(QUEUE.text, {"team": self.team, "joins": True}).fetchone()
         queue = Queue.model_validate(found)
         chosen = choose(queue.candidates, route)
         assert queue.waiting is (chosen == self.agent), (needed, able)
