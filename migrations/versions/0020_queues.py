@@ -1,4 +1,4 @@
-"""Skills without case, as they are written from now on, and the teams in whose queues somebody waits."""
+"""Skills without case, as they are written from now on; the teams in whose queues somebody waits; jobs that ended, by when."""
 
 from alembic import op
 from sqlalchemy import text
@@ -19,6 +19,28 @@ WAITING_TEAMS = """returns table (tenant_id uuid, team_id uuid) language sql sta
           and s.status not in ('RESOLVED','CLOSED','CANCELLED') and s.route ->> 'method' <> 'MANUAL')
 $$"""
 
+PRUNE_JOBS = "prune_jobs(before timestamptz, most integer)"
+# The dispatcher: drop jobs that ended before `before`, and those that nobody asked for a day after they were done. One of those that
+# has failed is something that a customer lost.
+PRUNE = """returns integer language sql volatile as $$
+    with old as (
+        select j.id from jobs j
+        where j.state in ('DONE', 'FAILED') and j.updated_at < greatest(before, now() - interval '1 day')
+          and (j.updated_at < before or j.state = 'DONE' and j.kind in ('ABSORB', 'DRAIN'))
+        order by j.updated_at limit most for update skip locked
+    ), gone as (delete from jobs j using old o where j.id = o.id returning 1)
+    select count(*)::integer from gone
+$$"""
+PRUNE_BEFORE = """returns integer language sql volatile as $$
+    with old as (
+        select j.id from jobs j
+        where j.state in ('DONE', 'FAILED') and (
+            j.updated_at < before or j.kind in ('ABSORB', 'DRAIN') and j.updated_at < now() - interval '1 day')
+        limit most
+    ), gone as (delete from jobs j using old o where j.id = o.id returning 1)
+    select count(*)::integer from gone
+$$"""
+
 
 def fold(table: str) -> None:
     """Fold the skills of a table's rows as Python does: `lower` of the database knows neither ß nor final sigmas."""
@@ -34,12 +56,21 @@ def fold(table: str) -> None:
 
 
 def upgrade() -> None:
-    """Add the function, and fold the skills that there are."""
+    """Make the index while jobs are written, so first of all; then the functions, and fold the skills that there are."""
+    with op.get_context().autocommit_block():
+        # One whose making was interrupted is there, and good for nothing.
+        op.execute("drop index concurrently if exists ix_jobs_ended")
+        op.execute("create index concurrently ix_jobs_ended on jobs (updated_at) where state in ('DONE','FAILED')")
     exempt("waiting_teams()", WAITING_TEAMS)
+    op.execute("drop function prune_jobs(timestamptz, integer)")
+    exempt(PRUNE_JOBS, PRUNE)
     for table in ("users", "routing_rules"):
         fold(table)
 
 
 def downgrade() -> None:
-    """Drop the function; folded skills mean the same to the release before."""
+    """Put the functions back; folded skills mean the same to the release before."""
     op.execute("drop function waiting_teams()")
+    op.execute("drop function prune_jobs(timestamptz, integer)")
+    exempt(PRUNE_JOBS, PRUNE_BEFORE)
+    op.execute("drop index ix_jobs_ended")

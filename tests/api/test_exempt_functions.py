@@ -195,19 +195,37 @@ async def test_the_teams_where_somebody_waits_are_told_whosever_they_are_and_not
     assert rows.seen("select id from teams where id = %s", theirs, tenant=rows.mine) == []
 
 
-async def test_only_jobs_that_ended_are_pruned_and_chores_sooner(rows: Rows) -> None:
+ADD_JOB = """insert into jobs (id, tenant_id, kind, input, author, state, updated_at)
+    values (gen_random_uuid(), %s, %s, '{}', '{}', %s, now() - %s::interval)"""
+
+
+async def test_only_jobs_that_ended_are_pruned_and_chores_that_are_done_sooner(rows: Rows) -> None:
     rows.connection.execute("delete from jobs")
-    add = """insert into jobs (id, tenant_id, kind, input, author, state, updated_at)
-        values (gen_random_uuid(), %s, %s, '{}', '{}', %s, now() - %s::interval)"""
     for kind, state, age in (
         ("BULK", "DONE", "2 days"),
         ("BULK", "FAILED", "40 days"),
         ("BULK", "RUNNING", "40 days"),
         ("DRAIN", "DONE", "2 days"),
         ("DRAIN", "QUEUED", "2 days"),
+        ("DRAIN", "FAILED", "40 days"),
         ("ABSORB", "DONE", "1 hour"),
+        ("ABSORB", "FAILED", "29 days"),
     ):
-        rows.connection.execute(add, (rows.others, kind, state, age))
-    assert rows.seen("select prune_jobs(now() - interval '30 days', 100)") == [(2,)]
+        rows.connection.execute(ADD_JOB, (rows.others, kind, state, age))
+    assert rows.seen("select prune_jobs(now() - interval '30 days', 100)") == [(3,)]
     left = rows.connection.execute("select kind, state from jobs").fetchall()
-    assert set(left) == {("BULK", "DONE"), ("BULK", "RUNNING"), ("DRAIN", "QUEUED"), ("ABSORB", "DONE")}
+    kept = {("BULK", "DONE"), ("BULK", "RUNNING"), ("DRAIN", "QUEUED"), ("ABSORB", "DONE"), ("ABSORB", "FAILED")}
+    assert set(left) == kept
+
+
+async def test_the_oldest_jobs_are_pruned_first_by_an_index(rows: Rows) -> None:
+    rows.connection.execute("delete from jobs")
+    for age in ("50 days", "70 days", "60 days"):
+        rows.connection.execute(ADD_JOB, (rows.mine, age, "DONE", age))
+    assert rows.seen("select prune_jobs(now() - interval '30 days', 2)") == [(2,)]
+    assert rows.one("select kind from jobs") == "50 days"
+    rows.connection.execute("set local enable_seqscan = off")
+    ended = "explain select id from jobs where state in ('DONE', 'FAILED') and updated_at < now() order by updated_at limit 9"
+    plan = "\n".join(line for (line,) in rows.connection.execute(ended))
+    assert "ix_jobs_ended" in plan
+    assert "Sort" not in plan
