@@ -42,17 +42,27 @@ PRUNE_BEFORE = """returns integer language sql volatile as $$
 $$"""
 
 
-def fold(table: str) -> None:
-    """Fold the skills of a table's rows as Python does: `lower` of the database knows neither ß nor final sigmas."""
-    rows = op.get_bind().execute(text(f"select id, skills from {table} where skills <> '{{}}'")).all()
+# Of those who wait, the ones that the database would not find: it folds ASCII as Python does, but neither ß nor final sigmas.
+WAITING = """select id, array(select jsonb_array_elements_text(route -> 'skills')) as skills from support_tickets
+    where assignee_id is null and route is not null and status not in ('RESOLVED','CLOSED','CANCELLED')
+      and route ->> 'skills' ~ '[^\\x01-\\x7f]'"""
+FOLDED = {
+    "select id, skills from users where skills <> '{}'": "update users set skills = :new where id = :id and skills = :old",
+    "select id, skills from routing_rules where skills <> '{}'": "update routing_rules set skills = :new where id = :id and skills = :old",
+    WAITING: """update support_tickets set route = jsonb_set(route, '{skills}', to_jsonb(cast(:new as text[])))
+        where id = :id and route -> 'skills' = to_jsonb(cast(:old as text[]))""",
+}
+
+
+def fold(query: str, statement: str) -> None:
+    """Fold the skills that a query finds; who has changed them meanwhile is passed by."""
     folded = [
         {"id": row.id, "old": row.skills, "new": new}
-        for row in rows
+        for row in op.get_bind().execute(text(query)).all()
         if (new := list(dict.fromkeys(map(str.casefold, row.skills)))) != row.skills
     ]
     if folded:
-        # Who has changed them meanwhile is passed by.
-        op.get_bind().execute(text(f"update {table} set skills = :new where id = :id and skills = :old"), folded)
+        op.get_bind().execute(text(statement), folded)
 
 
 def upgrade() -> None:
@@ -64,8 +74,8 @@ def upgrade() -> None:
     exempt("waiting_teams()", WAITING_TEAMS)
     op.execute("drop function prune_jobs(timestamptz, integer)")
     exempt(PRUNE_JOBS, PRUNE)
-    for table in ("users", "routing_rules"):
-        fold(table)
+    for query, statement in FOLDED.items():
+        fold(query, statement)
 
 
 def downgrade() -> None:
