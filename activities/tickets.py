@@ -18,7 +18,7 @@ from db.projections.tickets import project_ticket
 from db.routing import LOCK_QUEUE, QUEUE
 from db.statements import Bound
 from db.tables.tickets import ticket_history
-from db.tickets.surroundings import CREATION, FILES, RELATED, SURROUNDINGS, TARGET
+from db.tickets.surroundings import CREATION, FILES, GROUND, RELATED, SURROUNDINGS, TARGET
 from domain.customers import ContactChannel, Tier, mail_domain
 from domain.process import Decision, Wake
 from domain.protocol import Outcome, Record, Request
@@ -135,12 +135,13 @@ def more(opened: OpenDecision) -> list[Bound]:
     team = queued_for(opened)
     if team is None:
         return []
-    return [Bound(LOCK_QUEUE, {"team": team}), Bound(QUEUE, {"team": team, "ticket": opened.request.process_id})]
+    joins = isinstance(opened.request.command, CreateTicket)
+    return [Bound(LOCK_QUEUE, {"team": team}), Bound(QUEUE, {"team": team, "joins": joins})]
 
 
 def queued_for(opened: OpenDecision) -> UUID | None:
     """The team in whose queue the decision will look."""
-    command, row = opened.request.command, opened.rows[0] or {}
+    command, row = opened.request.command, opened.row(*GROUND) or {}
     if isinstance(command, Assign):
         ticket = Ticket.model_validate(opened.snapshot.state)
         return ticket.team_id if waits(ticket) else None
@@ -175,7 +176,7 @@ def rule(opened: OpenDecision) -> Decision[Ticket]:
 
 def answer(opened: OpenDecision, before: Ticket | None, after: Ticket) -> dict[str, Any]:
     """What a view of the ticket needs beside its state: a description that is short enough, the rating of its latest resolution."""
-    row = opened.rows[0] or {}
+    row = opened.row(*GROUND) or {}
     found: dict[str, Any] = {}
     description = getattr(opened.request.command, "description", None) or row.get("description")
     if description is not None and len(description) <= DESCRIPTION_IN_ANSWER:
@@ -187,9 +188,8 @@ def answer(opened: OpenDecision, before: Ticket | None, after: Ticket) -> dict[s
 
 def surroundings(opened: OpenDecision) -> Surroundings:
     """What was read, as the domain takes it."""
-    request, command, row = opened.request, opened.request.command, opened.rows[0] or {}
-    extra = opened.rows[1] if len(opened.rows) in (2, 4) else None
-    queue = opened.rows[-1] if len(opened.rows) > 2 else None
+    request, row = opened.request, opened.row(*GROUND) or {}
+    queue, target = opened.row(QUEUE), opened.row(TARGET)
     greeted = row.get("greeted") or (0, 0)
     return Surroundings(
         terms=POLICIES.terms(request.tenant_id, row),
@@ -208,14 +208,12 @@ def surroundings(opened: OpenDecision) -> Surroundings:
         team_known=row["team_known"],
         rules=ROUTING.of(request.tenant_id, row),
         queue=Queue.model_validate(queue) if queue else None,
-        target=Target.model_validate(extra) if extra and isinstance(command, Merge) else None,
+        target=Target.model_validate(target) if target else None,
         greeted_subject=greeted[0],
         greeted_sender=greeted[1],
-        **{name: extra[name] for name in ANSWERS if extra and name in extra},
+        **(opened.row(FILES, RELATED) or {}),
     )
 
-
-ANSWERS: Final = ("files_known", "link_known", "watcher_known")
 
 TICKETS: Final = Area(
     kind="ticket",

@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,7 +15,7 @@ from api.errors import Refused
 from api.processes import Broken, Finished, Processes
 from api.ticket_kind import TICKET
 from db.engine import tenant_transaction
-from db.routing import next_waiting
+from db.routing import next_waiting, queue_drains, waiting_teams
 from domain.identity import SYSTEM
 from domain.ids import command_id
 from domain.jobs import Job, Page
@@ -32,8 +31,6 @@ DRAIN: Final = "DRAIN"
 AT_A_TIME: Final = 25
 SWEEP_SECONDS: Final = 15.0
 """How often queues are looked at without a cause: agents come and go without a decision on any ticket."""
-
-SWEEP: Final = text("select queue_drains(cast(:author as jsonb))")
 
 
 @dataclass(frozen=True)
@@ -73,13 +70,20 @@ class Queues:
         except Broken:
             log.exception("assignment_broken", ticket_id=str(ticket), tenant_id=str(job.tenant_id))  # the line goes on
 
+    async def sweep(self) -> None:
+        """Ask for a drain wherever somebody waits and somebody has room, although no decision has asked: agents come back, say."""
+        async with self.engine.connect() as connection:
+            waiting = await waiting_teams(connection)
+        for tenant_id, teams in waiting:
+            async with tenant_transaction(self.engine, tenant_id) as session:
+                await queue_drains(session, tenant_id, SYSTEM.model_dump_json(), teams=teams)
+
     async def run(self) -> None:
         """Look at all queues now and then, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
-                async with self.engine.begin() as connection:
-                    await connection.execute(SWEEP, {"author": SYSTEM.model_dump_json()})
+                await self.sweep()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 log.warning("queues_hindered", error=type(error).__name__)
 

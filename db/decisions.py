@@ -83,7 +83,7 @@ class OpenDecision:
     """A decision under way, its process locked.
 
     `snapshot` is what to decide upon: the workflow's, or the recorded one when Postgres is ahead of it. `outcome` is set when
-    there is nothing left to decide. `rows` holds the first row (or None) of each of the caller's reads, in their order.
+    there is nothing left to decide. `rows` holds the first row (or None) of each of the caller's reads, by its statement.
     """
 
     connection: Connection
@@ -98,12 +98,16 @@ class OpenDecision:
     adopted: tuple[dict[str, Any], ...] = ()
     moved: bool = False
     outcome: Outcome | None = None
-    rows: list[DictRow | None] = field(default_factory=list)
+    rows: dict[Statement, DictRow | None] = field(default_factory=dict)
 
     async def read(self, reads: Sequence[Bound]) -> None:
         """Read more, in its order; the first row (or None) of each joins `rows`."""
-        cursors = [await run(self.connection, read.statement, read.values) for read in reads]
-        self.rows += [await cursor.fetchone() for cursor in cursors]
+        cursors = [(read.statement, await run(self.connection, read.statement, read.values)) for read in reads]
+        self.rows |= {statement: await cursor.fetchone() for statement, cursor in cursors}
+
+    def row(self, *statements: Statement) -> DictRow | None:
+        """The first row of whichever of these statements was read; None where none was, or it found nothing."""
+        return next((self.rows[each] for each in statements if each in self.rows), None)
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal; nothing is written."""
@@ -269,11 +273,11 @@ class Database:
             history.recorded,
             {"process": request.process_id, "command": request.command_id, "revision": request.snapshot.revision},
         )
-        cursors = [await run(connection, read.statement, read.values) for read in reads]
+        cursors = [(read.statement, await run(connection, read.statement, read.values)) for read in reads]
         row = next((found for found in await locked.fetchall() if found["id"] == request.process_id), None)
         recorded = await known.fetchall()
         decision = self._judge(connection, history, request, seen, row, recorded)
-        decision.rows = [await cursor.fetchone() for cursor in cursors]
+        decision.rows = {statement: await cursor.fetchone() for statement, cursor in cursors}
         return decision
 
     def _judge(

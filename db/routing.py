@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.statements import Statement, composed
@@ -28,10 +28,15 @@ where $present and r.room > 0 and m.team_id""",
     present=PRESENT,
 )
 """Who has room in the teams that follow."""
+KIND: Final = "coalesce(s.route -> 'skills', '[]') as skills, coalesce(s.route -> 'declined_by', '[]') as declined_by"
+KINDS: Final = composed(
+    "select distinct s.team_id, $kind from support_tickets s where $waiting and s.team_id", kind=KIND, waiting=WAITING
+)
+"""What those who wait in the teams that follow ask for: thousands may wait for the same, which is compared with members once."""
 ABLE: Final = """
-f.skills @> array(select lower(x) from jsonb_array_elements_text(coalesce(s.route -> 'skills', '[]')) x)
-and not coalesce(s.route -> 'declined_by', '[]') ? f.id::text"""
-"""Whether the member `f` can take the waiting ticket `s`, as `domain.tickets.routing.choose` has it."""
+f.team_id = k.team_id and f.skills @> array(select lower(x) from jsonb_array_elements_text(k.skills) x)
+and not k.declined_by ? f.id::text"""
+"""Whether the member `f` can take a ticket of the kind `k`, as `domain.tickets.routing.choose` has it."""
 
 RULE_COLUMNS: Final = """
 t.routing_revision,
@@ -54,23 +59,23 @@ QUEUE: Final = Statement(
     text(
         composed(
             """
-with free as materialized ($free = :team)
+with free as materialized ($free = :team), kinds as materialized ($kinds = :team)
 select cast(:team as uuid) as team_id,
-  exists (select from support_tickets s join free f on $able
-    where s.team_id = :team and s.id <> :ticket and $waiting) as waiting,
+  cast(:joins as boolean) and exists (select from free f where exists (select from kinds k where $able)) as waiting,
   (select coalesce(json_agg(json_build_object('user_id', u.id, 'skills', u.skills, 'capacity', u.capacity,
      'assigned_at', m.assigned_at, 'load', $load)), '[]')
    from team_members m join users u on u.id = m.user_id
    where m.team_id = :team and $present and u.capacity > 0) as candidates
 """,
             free=FREE,
+            kinds=KINDS,
             able=ABLE,
-            waiting=WAITING,
             load=LOAD,
             present=PRESENT,
         )
     )
 )
+"""Who could get a ticket; for one that `:joins` the line also whether others wait whom somebody could take."""
 
 # Behind the lock, in a statement of its own: it sees what those who held it before have written.
 LOCK_QUEUES_OF: Final = Statement(
@@ -85,20 +90,20 @@ order by x.id for share
 _DRAIN: Final = composed(
     """
 with q as materialized (
-  select m.team_id from team_members m where m.user_id = :agent union select cast(:team as uuid)
-), free as materialized ($free in (select q.team_id from q))
+  select m.team_id from team_members m where m.user_id = :agent union select unnest(cast(:teams as uuid[]))
+), free as materialized ($free in (select q.team_id from q)),
+kinds as materialized ($kinds = any(array(select f.team_id from free f)))
 insert into jobs (id, tenant_id, kind, input, author)
 select gen_random_uuid(), :tenant_id, 'DRAIN', jsonb_build_object('team', q.team_id), cast(:author as jsonb)
 from q
-where exists (select from support_tickets s join free f on f.team_id = s.team_id and $able
-    where s.team_id = q.team_id and $waiting)
+where exists (select from free f where f.team_id = q.team_id and exists (select from kinds k where $able))
   and not exists (
     select from jobs j where j.kind = 'DRAIN' and j.state = 'QUEUED' and j.done = 0 and j.cursor is null
       and j.input = jsonb_build_object('team', q.team_id) for update)
 """,
     free=FREE,
+    kinds=KINDS,
     able=ABLE,
-    waiting=WAITING,
 )
 
 QUEUE_DRAINS: Final = Statement(text(_DRAIN), alone=True)
@@ -107,30 +112,46 @@ NOTE_TURN: Final = Statement(
 )
 
 DRAIN_NOW: Final = text(_DRAIN).bindparams(
-    bindparam("agent", type_=Uuid), bindparam("team", type_=Uuid), bindparam("tenant_id", type_=Uuid)
+    bindparam("agent", type_=Uuid), bindparam("teams", type_=ARRAY(Uuid)), bindparam("tenant_id", type_=Uuid)
 )
 
 NEXT_WAITING: Final = text(
     composed(
         """
-with free as materialized ($free = :team)
-select s.id, s.created_at from support_tickets s
-where s.team_id = :team and $waiting and exists (select from free f where $able)
+with free as materialized ($free = :team), kinds as materialized ($kinds = :team),
+wanted as materialized (select k.* from kinds k where exists (select from free f where $able))
+select s.id, s.created_at from support_tickets s cross join lateral (select $kind) as k
+where s.team_id = :team and $waiting and (k.skills, k.declined_by) in (select w.skills, w.declined_by from wanted w)
   and (cast(:after_at as timestamptz) is null or (s.created_at, s.id) > (cast(:after_at as timestamptz), cast(:after_id as uuid)))
 order by s.created_at, s.id limit least(:count, (select sum(f.room) from free f))
 """,
         free=FREE,
-        waiting=WAITING,
+        kinds=KINDS,
+        kind=KIND,
         able=ABLE,
+        waiting=WAITING,
     )
 )
 
+WAITING_TEAMS: Final = text("select tenant_id, array_agg(team_id) as teams from waiting_teams() group by tenant_id")
+
 
 async def queue_drains(
-    connection: AsyncConnection, tenant_id: UUID, author: str, *, agent: UUID | None = None, team: UUID | None = None
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    author: str,
+    *,
+    agent: UUID | None = None,
+    teams: Sequence[UUID] = (),
 ) -> None:
-    """Ask for a drain of every queue in which an agent stands, or of one team's, where somebody waits."""
-    await connection.execute(DRAIN_NOW, {"tenant_id": tenant_id, "author": author, "agent": agent, "team": team})
+    """Ask for a drain of every queue in which an agent stands, and of these teams', where somebody waits whom somebody can take."""
+    values = {"tenant_id": tenant_id, "author": author, "agent": agent, "teams": list(teams)}
+    await connection.execute(DRAIN_NOW, values)
+
+
+async def waiting_teams(connection: AsyncConnection) -> Sequence[tuple[UUID, Sequence[UUID]]]:
+    """The teams in whose queues somebody waits, of all tenants, by tenant."""
+    return [(row.tenant_id, row.teams) for row in await connection.execute(WAITING_TEAMS)]
 
 
 async def next_waiting(

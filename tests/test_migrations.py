@@ -17,7 +17,7 @@ from tests.api.tickets.office import eventually
 from tests.stack import ROOT
 
 TENANT = "11111111-1111-1111-1111-111111111111"
-HEAD = "0019_webhook_secrets"
+HEAD = "0020_queues"
 # As rows of long ago: written without the triggers of today.
 TICKETS = """
 set session_replication_role = replica;
@@ -127,3 +127,22 @@ async def test_what_is_made_while_tickets_are_written_is_made_anew_after_a_kill(
     await asyncio.to_thread(command.downgrade, alembic_config(owner), "0011_notify")
     await upgrade(owner, "head")
     assert await found(owner, "select count(*) from ticket_field_values") == 1500 * 3
+
+
+async def test_skills_of_before_are_folded(owner: PostgresSettings) -> None:
+    await upgrade(owner, "0018_desk_indexes")
+    async with await psycopg.AsyncConnection.connect(owner.conninfo()) as connection:
+        await connection.execute(TICKETS.encode())
+        for name, skills in (("a", ["STRASSE", "Straße", "De"]), ("b", ["de"]), ("c", [])):
+            await connection.execute(
+                "insert into users (tenant_id, email, name, role, skills) values (%s, %s, %s, 'AGENT', %s)",
+                (TENANT, f"{name}@old.example", name, skills),
+            )
+        route = """update support_tickets set route = jsonb_build_object('method', 'LEAST_LOADED', 'skills', array[%s, 'De'])
+            where number = %s"""
+        for number, skill in enumerate(("Straße", "Latin"), start=1):
+            await connection.execute(route, (skill, number))
+    await upgrade(owner, "head")
+    routes = "select json_agg(route -> 'skills' order by number) from support_tickets where route is not null"
+    assert await found(owner, routes) == [["strasse", "de"], ["Latin", "De"]]
+    assert await found(owner, "select json_agg(skills order by name) from users") == [["strasse", "de"], ["de"], []]

@@ -140,7 +140,20 @@ Text = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(stor
 """What somebody writes."""
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(one_line)]
-"""A tag, a category, a skill."""
+"""A tag, a category."""
+
+
+def unique(values: list[Any]) -> list[Any]:
+    """Values in the order given, each once."""
+    return list(dict.fromkeys(values))
+
+
+Skills = Annotated[
+    list[Annotated[Word, AfterValidator(str.casefold)]],
+    Field(max_length=50, description="Words without case: they are kept, and shown, folded."),
+    AfterValidator(unique),
+]
+"""What somebody is able to do, or a ticket needs: folded where it is written, for the database compares without knowing how."""
 
 Email = Annotated[EmailStr, BeforeValidator(_plain_address), Field(max_length=254)]
 

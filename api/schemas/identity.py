@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StrictBool, StringConstraints
 
-from api.schemas.common import Body, Email, Line, OwnTenant, Resource, TimeZone, View, Word, left_out, storable
+from api.schemas.common import Body, Email, Line, OwnTenant, Resource, Skills, TimeZone, View, left_out, storable
 from api.schemas.notifications import PreferencesView
 from domain.identity import Role
 
@@ -16,7 +16,6 @@ def storable_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
-Skills = Annotated[list[Word], Field(max_length=50)]
 Ids = Annotated[list[UUID], Field(max_length=100)]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256), AfterValidator(storable_secret)]
 Capacity = Annotated[int, Field(strict=True, ge=0, le=10_000, description="How many open tickets at a time.")]

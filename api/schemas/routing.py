@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 
-from api.schemas.common import Body, Line, OwnTenant, Resource, View, Word
+from api.schemas.common import Body, Line, OwnTenant, Resource, Skills, View, Word, unique
 from api.schemas.tickets import Language
 from domain.customers import ContactChannel, Tier
 from domain.tickets.model import Method, Priority, Severity
@@ -20,11 +20,6 @@ EXAMPLE: dict[str, Any] = {
     "skills": ["billing"],
     "method": "LEAST_LOADED",
 }
-
-
-def unique(values: list[Any]) -> list[Any]:
-    """Values in the order given, each once."""
-    return list(dict.fromkeys(values))
 
 
 Words = Annotated[list[Word], Field(max_length=50), AfterValidator(unique)]
@@ -61,7 +56,7 @@ class CreateRoutingRule(Body):
     )
     condition: ConditionBody = ConditionBody()
     team_id: UUID
-    skills: Words = []
+    skills: Skills = []
     method: Method = Method.LEAST_LOADED
     active: StrictBool = True
 
@@ -73,7 +68,7 @@ class ChangeRoutingRule(Body):
     position: Annotated[int, Field(ge=1, le=10_000, strict=True)] = UNSET
     condition: ConditionBody = UNSET
     team_id: UUID = UNSET
-    skills: Words = UNSET
+    skills: Skills = UNSET
     method: Method = UNSET
     active: StrictBool = UNSET
 

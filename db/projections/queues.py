@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from db.decisions import OpenDecision
-from db.routing import LOCK_QUEUES_OF, NOTE_TURN, QUEUE_DRAINS
+from db.routing import LOCK_QUEUES_OF, NOTE_TURN, QUEUE, QUEUE_DRAINS
 from db.statements import Bound
+from db.tickets.surroundings import GROUND
 from domain.process import Command, Decision
 from domain.tickets.commands import ChangeTicket, CreateTicket, ImportTicket, change_in
 from domain.tickets.model import Ticket
@@ -15,14 +16,14 @@ from domain.tickets.queueing import unresolved, waits
 
 def project_queue(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator[Bound]:
     """Note whose turn it was; where room has come free or the ticket waits, have the queue looked at."""
-    if not (opened.rows and opened.rows[0] and opened.rows[0].get("routing_revision")):
+    if not (opened.row(*GROUND) or {}).get("routing_revision"):
         return  # no tenant pays for queues that it does not have; what is restored is looked at anyhow
     command, ticket, tenant = opened.request.command, decision.state, opened.request.tenant_id
     before = Ticket.model_validate(opened.snapshot.state) if opened.snapshot.state else None
     had = before.assignee_id if before else None
     if ticket.assignee_id not in (None, had) and not _by_hand(command):
         yield Bound(NOTE_TURN, {"at": opened.at, "team": ticket.team_id, "agent": ticket.assignee_id})
-    queue = _queue(opened)
+    queue = opened.row(QUEUE)
     worked = had if before and unresolved(before) else None
     works = ticket.assignee_id if unresolved(ticket) else None
     freed = worked if worked != works else None
@@ -34,17 +35,14 @@ def project_queue(opened: OpenDecision, decision: Decision[Ticket]) -> Iterator[
         yield Bound(LOCK_QUEUES_OF, {"agents": agents, "team": joined})
     if freed or joined:
         author = opened.request.actor.model_dump_json()
-        yield Bound(QUEUE_DRAINS, {"agent": freed, "team": joined, "tenant_id": tenant, "author": author})
+        yield Bound(
+            QUEUE_DRAINS, {"agent": freed, "teams": [joined] if joined else [], "tenant_id": tenant, "author": author}
+        )
 
 
 def _by_hand(command: Command) -> bool:
     named = change_in(command) or command
     return isinstance(named, ChangeTicket | CreateTicket | ImportTicket) and named.assignee_id is not None
-
-
-def _queue(opened: OpenDecision) -> Mapping[str, Any] | None:
-    """The queue that the decision looked at, its team's row locked."""
-    return opened.rows[-1] if len(opened.rows) > 2 else None
 
 
 def _among(queue: Mapping[str, Any] | None, agent: UUID | None) -> bool:

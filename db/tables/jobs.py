@@ -25,5 +25,6 @@ jobs = Table(
     *record_columns(),
     CheckConstraint("state in ('QUEUED','RUNNING','DONE','FAILED')", name="state"),
     Index("ix_jobs_open", "created_at", "id", postgresql_where=text("state in ('QUEUED','RUNNING')")),
+    Index("ix_jobs_ended", "updated_at", postgresql_where=text("state in ('DONE','FAILED')")),
     Index("ix_jobs_tenant_created", "tenant_id", "created_at", "id"),
 )

@@ -1,5 +1,7 @@
 """What a decision on a ticket reads, in one statement each. The caller owns the transaction."""
 
+from typing import Final
+
 from sqlalchemy import text
 
 from db.identity import ACCOUNT_OF_ADDRESS
@@ -84,6 +86,9 @@ where t.id = :tenant
     )
 )
 """What any other decision on a ticket reads."""
+
+GROUND: Final = (CREATION, SURROUNDINGS)
+"""Of these each decision reads one."""
 
 FILES = Statement(
     text("""

@@ -94,8 +94,8 @@ def meets(condition: Condition, traits: Traits) -> bool:
 
 
 def route_of(rule: Rule) -> Route:
-    """What a ticket keeps of the rule that sent it."""
-    return Route(rule_id=rule.id, method=rule.method, skills=rule.skills)
+    """What a ticket keeps of the rule that sent it, skills without case: the database looks for them too."""
+    return Route(rule_id=rule.id, method=rule.method, skills=tuple(dict.fromkeys(map(str.casefold, rule.skills))))
 
 
 def choose(candidates: Sequence[Candidate], route: Route) -> UUID | None:

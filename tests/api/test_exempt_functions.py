@@ -168,19 +168,64 @@ async def test_queues_are_drained_where_somebody_waits_and_somebody_has_room(row
     assert rows.seen("select queue_drains('{}')") == [(0,)]
 
 
-async def test_only_jobs_that_ended_are_pruned_and_chores_sooner(rows: Rows) -> None:
+async def test_the_teams_where_somebody_waits_are_told_whosever_they_are_and_nothing_else(rows: Rows) -> None:
+    told = set(rows.seen("select * from waiting_teams()"))
+    mine, theirs, *others = (uuid.uuid4() for _ in range(6))
+    for place, tenant in ((mine, rows.mine), (theirs, rows.others), *((each, rows.mine) for each in others)):
+        rows.connection.execute(
+            "insert into teams (id, tenant_id, name) values (%s, %s, %s)", (place, tenant, str(place))
+        )
+        waiting = rows.ticket(tenant=tenant)
+        rows.connection.execute(
+            """update support_tickets set team_id = %s, route = '{"method": "LEAST_LOADED"}' where id = %s""",
+            (place, waiting),
+        )
+    by_hand, taken, over, unsent = others
+    agent = rows.one("select id from users where tenant_id = %s and role = 'AGENT' limit 1", rows.mine)
+    for change, place in (
+        ("""route = '{"method": "MANUAL"}'""", by_hand),
+        (f"assignee_id = '{agent}'", taken),
+        ("status = 'CANCELLED', closed_at = now()", over),
+        ("route = null", unsent),
+    ):
+        rows.connection.execute(f"update support_tickets set {change} where team_id = %s", (place,))
+    query = "select * from waiting_teams()"
+    assert set(rows.seen(query)) - told == {(rows.mine, mine), (rows.others, theirs)}
+    assert set(rows.seen(query, tenant=rows.others)) - told == {(rows.mine, mine), (rows.others, theirs)}
+    assert rows.seen("select id from teams where id = %s", theirs, tenant=rows.mine) == []
+
+
+ADD_JOB = """insert into jobs (id, tenant_id, kind, input, author, state, updated_at)
+    values (gen_random_uuid(), %s, %s, '{}', '{}', %s, now() - %s::interval)"""
+
+
+async def test_only_jobs_that_ended_are_pruned_and_chores_that_are_done_sooner(rows: Rows) -> None:
     rows.connection.execute("delete from jobs")
-    add = """insert into jobs (id, tenant_id, kind, input, author, state, updated_at)
-        values (gen_random_uuid(), %s, %s, '{}', '{}', %s, now() - %s::interval)"""
     for kind, state, age in (
         ("BULK", "DONE", "2 days"),
         ("BULK", "FAILED", "40 days"),
         ("BULK", "RUNNING", "40 days"),
         ("DRAIN", "DONE", "2 days"),
         ("DRAIN", "QUEUED", "2 days"),
+        ("DRAIN", "FAILED", "40 days"),
         ("ABSORB", "DONE", "1 hour"),
+        ("ABSORB", "FAILED", "29 days"),
     ):
-        rows.connection.execute(add, (rows.others, kind, state, age))
-    assert rows.seen("select prune_jobs(now() - interval '30 days', 100)") == [(2,)]
+        rows.connection.execute(ADD_JOB, (rows.others, kind, state, age))
+    assert rows.seen("select prune_jobs(now() - interval '30 days', 100)") == [(3,)]
     left = rows.connection.execute("select kind, state from jobs").fetchall()
-    assert set(left) == {("BULK", "DONE"), ("BULK", "RUNNING"), ("DRAIN", "QUEUED"), ("ABSORB", "DONE")}
+    kept = {("BULK", "DONE"), ("BULK", "RUNNING"), ("DRAIN", "QUEUED"), ("ABSORB", "DONE"), ("ABSORB", "FAILED")}
+    assert set(left) == kept
+
+
+async def test_the_oldest_jobs_are_pruned_first_by_an_index(rows: Rows) -> None:
+    rows.connection.execute("delete from jobs")
+    for age in ("50 days", "70 days", "60 days"):
+        rows.connection.execute(ADD_JOB, (rows.mine, age, "DONE", age))
+    assert rows.seen("select prune_jobs(now() - interval '30 days', 2)") == [(2,)]
+    assert rows.one("select kind from jobs") == "50 days"
+    rows.connection.execute("set local enable_seqscan = off")
+    ended = "explain select id from jobs where state in ('DONE', 'FAILED') and updated_at < now() order by updated_at limit 9"
+    plan = "\n".join(line for (line,) in rows.connection.execute(ended))
+    assert "ix_jobs_ended" in plan
+    assert "Sort" not in plan

@@ -19,6 +19,7 @@ FRAMEWORKS_OWN = {"alembic_version"}
 EXEMPT = {
     "login_candidates",
     "queue_drains",
+    "waiting_teams",
     "public_tenant",
     "search_tickets",
     "confirm_processes",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest_asyncio
 
+from api.queues import Queues
 from tests.api.front import places, problem, some_id
 from tests.api.tickets.office import Office, eventually, fresh
 
@@ -71,6 +72,12 @@ async def crew(office: Office, agents: int = 2, capacity: int = 20, **rule: Any)
     body = {"name": f"Rule {tag}", "condition": {"tags": [tag]}, "teamId": team["id"], "position": 1} | rule
     made = await office.front.created("lead", "/api/routing-rules", body)
     return Crew(office, team, [person["id"] for person in people], made, tag)
+
+
+async def sweep(office: Office) -> None:
+    """The look at all queues that nobody has asked for."""
+    services = office.front.app.state.services
+    await Queues(services.engine, services.processes).sweep()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -155,11 +162,38 @@ async def test_a_ticket_that_nobody_present_is_able_to_do_holds_up_no_other(offi
     await office.front.created("lead", "/api/routing-rules", anybody)
     easy = await office.opened(tags=[f"{lone.tag}-x"], subject="Easy")
     assert easy["assigneeId"] == agent  # at once, by its own decision
-    await office.rows("select queue_drains('{}')")
+    await sweep(office)
     drains = "select count(*) from jobs where kind = 'DRAIN' and input ->> 'team' = %s"
     assert await office.rows(drains, lone.team["id"]) == [(0,)]
     await office.call("admin", "PATCH", f"/api/users/{agent}", json={"skills": ["Latin"]})
     await lone.settled(0)
+
+
+async def test_skills_are_words_without_case_wherever_they_are_compared(office: Office) -> None:
+    lone = await crew(office, agents=1, capacity=1, skills=["Straße", "STRASSE"])
+    assert lone.rule["skills"] == ["strasse"]
+    [agent] = lone.agents
+    changed = await office.call("admin", "PATCH", f"/api/users/{agent}", json={"skills": ["STRASSE"]})
+    assert changed.json()["skills"] == ["strasse"]
+    first, second = [await office.opened(tags=[lone.tag]) for _ in range(2)]
+    assert (first["assigneeId"], second["assigneeId"]) == (agent, None)
+    await office.patched(first, status="RESOLVED")
+    await lone.settled(0)
+
+
+async def test_a_sweep_finds_who_comes_free_without_a_decision(office: Office) -> None:
+    lone = await crew(office, agents=1, capacity=1)
+    [agent] = lone.agents
+    await office.execute("update users set available = false where id = %s", agent)
+    for n in range(2):
+        await office.opened(tags=[lone.tag], subject=f"T{n}")
+    await sweep(office)
+    drains = "select count(*) from jobs where kind = 'DRAIN' and input ->> 'team' = %s"
+    assert await office.rows(drains, lone.team["id"]) == [(0,)]
+    await office.execute("update users set available = true where id = %s", agent)
+    await sweep(office)
+    await lone.settled(1)
+    assert await lone.waiting() == ["T1"]
 
 
 async def test_who_gives_a_ticket_back_does_not_get_it_again(pair: Crew) -> None:
@@ -175,7 +209,7 @@ async def test_who_gives_a_ticket_back_does_not_get_it_again(pair: Crew) -> None
     await eventually(30, given)
     await office.patched(ticket, assigneeId=None)
     await asyncio.sleep(0.5)
-    await office.rows("select queue_drains('{}')")
+    await sweep(office)
     assert (await office.read(ticket))["assigneeId"] is None
 
 
