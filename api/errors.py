@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
+from temporalio.service import RPCError
 
 from api.constraints import CONSTRAINTS
 from api.permissions import LEAST_ROLE
@@ -165,6 +166,11 @@ def is_away_itself(error: BaseException | None) -> bool:
     """The same for an error of the driver. What is too large or too complex for the server stays so."""
     away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return away and not exceeds(error)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same may succeed later: something that we lean on was away."""
+    return isinstance(error, Unavailable | RPCError | TimeoutError) or is_away(error)
 
 
 def is_unwritable(error: Exception) -> bool:

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.errors import Refused
+from api.loops import surviving
 from api.processes import Broken, Finished, Processes
 from api.ticket_kind import TICKET
 from db.engine import tenant_transaction
@@ -77,11 +77,8 @@ class Queues:
         """Look at all queues now and then, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                async with self.engine.begin() as connection:
-                    await connection.execute(SWEEP, {"author": SYSTEM.model_dump_json()})
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("queues_hindered", error=type(error).__name__)
+            async with surviving("queues"), self.engine.begin() as connection:
+                await connection.execute(SWEEP, {"author": SYSTEM.model_dump_json()})
 
 
 def place(cursor: Any) -> tuple[datetime, UUID] | None:

@@ -11,10 +11,12 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.errors import is_transient
+from api.loops import surviving
 from api.mail.clerk import Clerk, NotYet
 from api.mail.filing import Filing, Letter, Replanned
 from api.mail.receiving import Receiving, read
-from api.runner import LeaseLost, is_transient
+from api.runner import LeaseLost
 from db import inbound, suppressions
 from db.engine import tenant_transaction
 from db.inbound import Leased
@@ -75,12 +77,8 @@ class Intake:
         keeper = asyncio.create_task(self.keep())
         try:
             while True:
-                try:
+                async with surviving("intake", self.interval):
                     await self.round()
-                except Exception as error:
-                    if not is_transient(error):
-                        log.exception("intake_broken")
-                    await asyncio.sleep(self.interval)
         finally:
             keeper.cancel()
             working = list(self.busy.values())
@@ -117,15 +115,18 @@ class Intake:
         """Keep what is leased while it is in work, and leave what somebody else has by now."""
         while True:
             await asyncio.sleep(self.lease_seconds / 3)
-            working = list(self.busy.items())
-            if working:
-                with suppress(SQLAlchemyError, OSError):
-                    async with self.engine.begin() as connection:
-                        mails = [mail for mail, _ in working]
-                        kept = await inbound.renew(connection, mails, self.lease_seconds)
-                    for mail, task in working:
-                        if (mail.id, mail.lease_id) not in kept:
-                            task.cancel()
+            async with surviving("mail_leases"):
+                await self._renew()
+
+    async def _renew(self) -> None:
+        working = list(self.busy.items())
+        if not working:
+            return
+        async with self.engine.begin() as connection:
+            kept = await inbound.renew(connection, [mail for mail, _ in working], self.lease_seconds)
+        for mail, task in working:
+            if (mail.id, mail.lease_id) not in kept:
+                task.cancel()
 
     async def _work(self, mail: Leased) -> None:
         """One attempt at one mail; whatever happens, the mail is settled or put back."""

@@ -290,6 +290,32 @@ async def test_work_on_a_mail_ends_when_its_lease_cannot_be_renewed(
     await post.settled([mail.id])
 
 
+async def test_leases_are_kept_after_whatever_has_failed(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, tries = fresh(), []
+    own, mail = await held(post, sender)
+    renew = inbound.renew
+
+    async def fails(*arguments: Any) -> Any:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ValueError("a fault of ours")
+        return await renew(*arguments)
+
+    monkeypatch.setattr(inbound, "renew", fails)
+    monkeypatch.setattr(own, "lease_seconds", 0.3)
+    task = asyncio.create_task(asyncio.sleep(3600))
+    own.busy[mail] = task
+    keeper = asyncio.create_task(own.keep())
+    await leased_by_another(post, mail)
+    async with asyncio.timeout(5):
+        await asyncio.wait([task])
+    keeper.cancel()
+    assert (task.cancelled(), len(tries)) == (True, 3)
+    monkeypatch.undo()
+    await freed(post, sender)
+    await post.settled([mail.id])
+
+
 async def test_a_large_mail_that_waits_for_another_is_neither_loaded_nor_blamed(
     post: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
