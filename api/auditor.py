@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.loops import surviving
 from api.processes import Processes
 from api.revival import SUP_TENANT
 from db import processes
@@ -92,16 +93,12 @@ class Auditor:
     async def run(self) -> None:
         """Audit until cancelled, whatever is away meanwhile."""
         while True:
-            try:
-                async with self.engine.connect() as raw:
-                    connection = await raw.execution_options(isolation_level="AUTOCOMMIT")
-                    while (await connection.execute(processes.TRY_LOCK, {"key": LOCK})).scalar():
-                        await self.round()
-                        await asyncio.sleep(self.interval)
-            except (SQLAlchemyError, RPCError, RuntimeError, OSError, TimeoutError) as error:
-                log.warning("auditor_hindered", error=type(error).__name__)
-            except Exception:
-                log.exception("auditor_broken")
+            # What Temporal's core raises while a lazy connection has not come about yet is a RuntimeError.
+            async with surviving("auditor", hindered_by=(RuntimeError, SQLAlchemyError)), self.engine.connect() as raw:
+                connection = await raw.execution_options(isolation_level="AUTOCOMMIT")
+                while (await connection.execute(processes.TRY_LOCK, {"key": LOCK})).scalar():
+                    await self.round()
+                    await asyncio.sleep(self.interval)
             await asyncio.sleep(self.interval)
 
     async def round(self) -> int:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.loops import surviving
 from db import processes
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,8 @@ class Confirmations:
         try:
             while True:
                 await asyncio.sleep(PERIOD)
-                await self.flush()
+                async with surviving("confirmations"):
+                    await self.flush()
         finally:
             await self.flush()
 

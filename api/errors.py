@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
+from temporalio.service import RPCError
 
 from api.constraints import CONSTRAINTS
 from api.permissions import LEAST_ROLE
@@ -153,6 +154,11 @@ async def on_database(request: Request, error: Exception) -> Response:
         log.warning("database_away", error=type(error).__name__)
         return await on_unavailable(request, Unavailable("The database does not answer. Repeat the request."))
     return await on_bug(request, error)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same may succeed later: something that we lean on was away."""
+    return isinstance(error, Unavailable | RPCError | TimeoutError) or is_away(error)
 
 
 def is_unwritable(error: Exception) -> bool:

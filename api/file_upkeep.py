@@ -7,9 +7,9 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.loops import surviving
 from db.attachments import drop_unused, named_content
 from db.engine import tenant_transaction
 from runtime.blobs import Blobs
@@ -39,12 +39,8 @@ class FileUpkeep:
         """Until cancelled, whatever is away meanwhile."""
         await asyncio.sleep(FIRST_SECONDS)
         while True:
-            try:
+            async with surviving("file_upkeep"):
                 await self.round(datetime.now(UTC))
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("file_upkeep_hindered", error=repr(error))
-            except Exception:
-                log.exception("file_upkeep_broken")
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def round(self, now: datetime) -> None:

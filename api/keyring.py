@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import CACHE_SECONDS, CACHE_SIZE, Caller
 from api.errors import Unauthenticated
+from api.loops import surviving
 from db.api_keys import Row, key_holder, note_use
 from domain.identity import Actor, Role
 from domain.keys import EVERYTHING
@@ -86,7 +87,8 @@ class KeyRing:
         try:
             while True:
                 await asyncio.sleep(PERIOD)
-                await self.flush()
+                async with surviving("keyring"):
+                    await self.flush()
         finally:
             await self.flush()
 

@@ -9,10 +9,10 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import Caller
+from api.loops import surviving
 from db.engine import tenant_transaction
 from db.events import Position, Row, events_between, horizon, listeners, live_events
 from domain.identity import Role
@@ -71,12 +71,9 @@ class Live:
         """Look for events while somebody listens, whatever is away meanwhile, until cancelled; then hang up on all."""
         try:
             while True:
-                try:
+                more = False
+                async with surviving("live", EVERY_SECONDS):
                     more = await self._round()
-                except (SQLAlchemyError, OSError, TimeoutError) as error:
-                    log.warning("live_hindered", error=type(error).__name__)
-                    more = False
-                    await asyncio.sleep(EVERY_SECONDS)
                 if not self.present and not self.joining:
                     self.position = None
                     self.wanted.clear()

@@ -12,18 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.loops import surviving
 from db.measures import read_measures, refresh_measures
 from domain.customers import Tier
 from domain.sla.clocks import ClockKind
 from domain.tickets.model import Status
-
-log = structlog.get_logger(__name__)
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
@@ -146,12 +143,8 @@ class Refresher:
     async def run(self) -> None:
         """Refresh until cancelled, whatever is away meanwhile."""
         while True:
-            try:
+            async with surviving("measures"):
                 await self.round()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("measures_hindered", error=type(error).__name__)
-            except Exception:
-                log.exception("measures_broken")
             await asyncio.sleep(self.interval)
 
     async def round(self) -> None:

@@ -8,10 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.errors import Refused
+from api.loops import surviving
 from api.processes import Broken, Finished, Processes
 from api.ticket_kind import TICKET
 from db.engine import tenant_transaction
@@ -82,10 +82,8 @@ class Queues:
         """Look at all queues now and then, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            try:
+            async with surviving("queues"):
                 await self.sweep()
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("queues_hindered", error=type(error).__name__)
 
 
 def place(cursor: Any) -> tuple[datetime, UUID] | None:

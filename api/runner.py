@@ -10,13 +10,11 @@ from uuid import UUID, uuid4
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.service import RPCError
 
-from api.errors import Unavailable
+from api.errors import is_transient
+from api.loops import surviving
 from db import jobs
-from db.away import is_away
 from db.engine import tenant_transaction
 from domain.jobs import Job, JobFailed, JobState, Kinds, Page
 
@@ -60,12 +58,9 @@ class Runner:
     async def run(self) -> None:
         """Run jobs until cancelled, whatever is away meanwhile."""
         while True:
-            try:
+            async with surviving("runner"):
                 while await self.round():
                     pass
-            except Exception as error:
-                if not is_transient(error):
-                    log.exception("runner_broken")
             await asyncio.sleep(self.interval)
 
     async def round(self) -> bool:
@@ -133,12 +128,11 @@ class Runner:
             nonlocal lost
             while True:
                 await asyncio.sleep(self.lease_seconds / 3)
-                with suppress(SQLAlchemyError, OSError):
-                    async with tenant_transaction(self.engine, job.tenant_id) as connection:
-                        if not await jobs.renew(connection, job.id, lease_id, self.lease_seconds):
-                            lost = True
-                            worker.cancel()
-                            return
+                async with surviving("job_lease"), tenant_transaction(self.engine, job.tenant_id) as connection:
+                    if not await jobs.renew(connection, job.id, lease_id, self.lease_seconds):
+                        lost = True
+                        worker.cancel()
+                        return
 
         keeper = asyncio.create_task(renew())
         try:
@@ -151,8 +145,3 @@ class Runner:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
-
-
-def is_transient(error: Exception) -> bool:
-    """Whether the same page may succeed later: something that we lean on was away."""
-    return isinstance(error, Unavailable | RPCError | TimeoutError) or is_away(error)

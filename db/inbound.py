@@ -34,7 +34,9 @@ SHOWN: Final = [column for column in inbound_mails.c if column.name not in HIDDE
 # Of a repeat the id is there too, not only the key from which it derives: any index may say so first.
 FILE: Final = insert(inbound_mails).on_conflict_do_nothing().returning(M.id)
 SAME: Final = select(M.id, M.content_hash).where(M.mailbox_id == bindparam("mailbox"), M.dedupe_key == bindparam("key"))
-LEASE: Final = text("select * from lease_mails(:lease, :most, :seconds)").bindparams(bindparam("lease", type_=Uuid))
+LEASE: Final = text("select * from lease_mails(:lease, :most, :seconds, :large, :most_large)").bindparams(
+    bindparam("lease", type_=Uuid)
+)
 RENEW: Final = text("select * from renew_mails(:ids, :leases, :seconds)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid)), bindparam("leases", type_=ARRAY(Uuid))
 )
@@ -67,9 +69,15 @@ async def same_mail(connection: AsyncConnection, mailbox_id: UUID, key: str) -> 
     return (await connection.execute(SAME, {"mailbox": mailbox_id, "key": key})).mappings().one()
 
 
-async def lease(connection: AsyncConnection, lease_id: UUID, most: int, seconds: float) -> list[Leased]:
-    """Take mails of any tenant, the oldest first. Their leases end by themselves after `seconds`; `lease_id` was never used before."""
-    rows = await connection.execute(LEASE, {"lease": lease_id, "most": most, "seconds": seconds})
+async def lease(
+    connection: AsyncConnection, lease_id: UUID, most: int, seconds: float, *, large: int, most_large: int
+) -> list[Leased]:
+    """Take mails of any tenant, the oldest first; of those from `large` bytes on `most_large` at most.
+
+    Their leases end by themselves after `seconds`; `lease_id` was never used before.
+    """
+    values = {"lease": lease_id, "most": most, "seconds": seconds, "large": large, "most_large": most_large}
+    rows = await connection.execute(LEASE, values)
     return [Leased(row.id, row.tenant_id, lease_id, row.size) for row in rows]
 
 

@@ -24,7 +24,7 @@ LEASE: Final = Statement(text("select * from lease_notifications(:wanted, :busy,
 STATE: Final = Statement(text("select * from outbox_state()"))
 PRUNE_EVENTS: Final = Statement(text("select prune_events(:before, :most) as gone"))
 PRUNE_MAILS: Final = Statement(text("select prune_mails(:discarded, :done, :most) as gone"))
-PRUNE_THREADS: Final = Statement(text("select prune_mail_threads(:before) as gone"))
+PRUNE_THREADS: Final = Statement(text("select prune_mail_threads(:before, :most) as gone"))
 PRUNE_DELIVERIES: Final = Statement(text("select prune_deliveries(:before, :most) as gone"))
 PRUNE_JOBS: Final = Statement(text("select prune_jobs(:before, :most) as gone"))
 

@@ -1,9 +1,14 @@
 """Row-level security as every migration must switch it on for its tables, and the functions that are exempt from it."""
 
+import re
+
 from alembic import op
 
 APP_ROLE = "summit_app"
 TENANT = "(select nullif(current_setting('summit.tenant', true), '')::uuid)"
+
+DEFAULT = re.compile(r" default [^,)]+")
+"""What a function is made with, and not named by."""
 
 
 def protect(table: str, column: str = "tenant_id", grants: str = "select, insert, update, delete") -> None:
@@ -18,5 +23,6 @@ def protect(table: str, column: str = "tenant_id", grants: str = "select, insert
 def exempt(signature: str, body: str) -> None:
     """A function that works with its owner's rights, beyond row-level security: a fixed search path, for the application alone."""
     op.execute(f"create function {signature} {body} security definer set search_path = pg_catalog, public, pg_temp")
-    op.execute(f"revoke all on function {signature} from public")
-    op.execute(f"grant execute on function {signature} to {APP_ROLE}")
+    named = DEFAULT.sub("", signature)
+    op.execute(f"revoke all on function {named} from public")
+    op.execute(f"grant execute on function {named} to {APP_ROLE}")

@@ -39,10 +39,10 @@ MAILS_AT_ONCE: Final = 500
 """Few, because each may be large."""
 
 DISCARDED_DAYS: Final = 30
-"""How long a mail that somebody has put aside is kept."""
+"""How long a mail is kept that somebody has put aside, or that nobody needs to decide about."""
 
-THREAD_DAYS: Final = 7
-"""After so long a mail's ticket will not come to be any more."""
+THREAD_DAYS: Final = 1
+"""A mail that was not tried for so long opens no ticket any more."""
 
 
 def mail_carrier(settings: Settings) -> Smtp | Maildir:
@@ -135,7 +135,7 @@ class Upkeep:
             (PRUNE_DELIVERIES, {"before": ago(DELIVERY_DAYS), "most": PRUNED_AT_ONCE}),
             (PRUNE_JOBS, {"before": ago(JOB_DAYS), "most": PRUNED_AT_ONCE}),
             (PRUNE_MAILS, mails | {"most": MAILS_AT_ONCE}),
-            (PRUNE_THREADS, {"before": ago(THREAD_DAYS)}),
+            (PRUNE_THREADS, {"before": ago(THREAD_DAYS), "most": PRUNED_AT_ONCE}),
         ):
             async with self.pool.connection() as connection:
                 await row(connection, statement, **values)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.mail.receiving import LARGE
+from api.mail.receiving import SLOW_BYTES
 from db.attachments import keep_attachments
 from db.engine import tenant_transaction
 from domain.files import clean_name, ending
@@ -86,7 +86,7 @@ class MailFiles:
 
 async def decoded(part: Part, raw: bytes) -> bytes:
     """The content of a part; a large one is decoded beside the loop."""
-    if part.end - part.start > LARGE:
+    if part.end - part.start > SLOW_BYTES:
         return await asyncio.to_thread(part.content, raw)
     return part.content(raw)
 

@@ -139,7 +139,7 @@ class Filing:
                 automatic=plan.automatic,
                 **await self._instant(letter, ticket_id),
                 **({"status": plan.status} if plan.status else {}),
-                **({"through": plan.through, "addressed": plan.through} if plan.through else {}),
+                **({"through": plan.through} if plan.through else {}),
             )
             message = self._message(letter, ticket_id, "comment", plan, command)
             await self.processes.update(TICKET, ticket_id, "comment", message)

@@ -1,7 +1,7 @@
 """Makes tickets and comments of mails: leased, several at once, those of one author one after another, none lost and none twice."""
 
 import asyncio
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -11,14 +11,16 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.errors import is_transient
+from api.loops import surviving
 from api.mail.clerk import Clerk, NotYet
-from api.mail.filing import Filing, Letter, Replanned
+from api.mail.filing import Done, Filing, Letter, Replanned
 from api.mail.receiving import Receiving, read
-from api.runner import LeaseLost, is_transient
+from api.runner import LeaseLost
 from db import inbound, suppressions
 from db.engine import tenant_transaction
 from db.inbound import Leased
-from db.mail_threads import note
+from db.mail_threads import confirm, note
 from domain.mail.plans import PLAN, AnyPlan, Append, Open, Park, Reason
 from runtime.blobs import StoreFull
 
@@ -27,14 +29,14 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 8
 """Mails in work in one process."""
 
-LARGE: Final = 1024 * 1024
-"""Of mails from this size on only one is loaded: they take memory."""
+ALONE_BYTES: Final = 1024 * 1024
+"""Of mails from this size on one process has one at a time: they take memory."""
 
 LEASE_SECONDS: Final = 10.0
 """So long do the mails of a killed process wait for another one."""
 
 MOST_SECONDS: Final = 60.0
-"""So long may one attempt take, from when it is the mail's turn."""
+"""So long may one attempt take."""
 
 MOST_FAULTS: Final = 5
 MOST_ATTEMPTS: Final = 10
@@ -68,19 +70,14 @@ class Intake:
     interval: float
     lease_seconds: float = LEASE_SECONDS
     busy: dict[Leased, asyncio.Task[None]] = field(default_factory=dict)
-    one_large: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Take mails in until cancelled, whatever is away meanwhile."""
         keeper = asyncio.create_task(self.keep())
         try:
             while True:
-                try:
+                async with surviving("intake", self.interval):
                     await self.round()
-                except Exception as error:
-                    if not is_transient(error):
-                        log.exception("intake_broken")
-                    await asyncio.sleep(self.interval)
         finally:
             keeper.cancel()
             working = list(self.busy.values())
@@ -93,13 +90,19 @@ class Intake:
         self.receiving.came.clear()
         room = AT_ONCE - len(self.busy)
         if room:
-            async with self.engine.begin() as connection:
-                taken = await inbound.lease(connection, uuid4(), room, self.lease_seconds)
-            for mail in taken:
+            for mail in await self._lease(room):
                 self.begin(mail)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.interval):
                 await self.receiving.came.wait()
+
+    async def _lease(self, room: int) -> list[Leased]:
+        """So many mails at most, and no large one beside another that is in work."""
+        most_large = 0 if any(mail.size >= ALONE_BYTES for mail in self.busy) else 1
+        async with self.engine.begin() as connection:
+            return await inbound.lease(
+                connection, uuid4(), room, self.lease_seconds, large=ALONE_BYTES, most_large=most_large
+            )
 
     def begin(self, mail: Leased) -> asyncio.Task[None]:
         """Take a leased mail in beside the others."""
@@ -117,21 +120,24 @@ class Intake:
         """Keep what is leased while it is in work, and leave what somebody else has by now."""
         while True:
             await asyncio.sleep(self.lease_seconds / 3)
-            working = list(self.busy.items())
-            if working:
-                with suppress(SQLAlchemyError, OSError):
-                    async with self.engine.begin() as connection:
-                        mails = [mail for mail, _ in working]
-                        kept = await inbound.renew(connection, mails, self.lease_seconds)
-                    for mail, task in working:
-                        if (mail.id, mail.lease_id) not in kept:
-                            task.cancel()
+            async with surviving("mail_leases"):
+                await self._renew()
+
+    async def _renew(self) -> None:
+        working = list(self.busy.items())
+        if not working:
+            return
+        async with self.engine.begin() as connection:
+            kept = await inbound.renew(connection, [mail for mail, _ in working], self.lease_seconds)
+        for mail, task in working:
+            if (mail.id, mail.lease_id) not in kept:
+                task.cancel()
 
     async def _work(self, mail: Leased) -> None:
         """One attempt at one mail; whatever happens, the mail is settled or put back."""
         about = {"mail_id": str(mail.id), "tenant_id": str(mail.tenant_id)}
         try:
-            async with self.one_large if mail.size >= LARGE else nullcontext(), asyncio.timeout(MOST_SECONDS):
+            async with asyncio.timeout(MOST_SECONDS):
                 await self.take_in(mail)
         except LeaseLost:
             log.warning("mail_lost", **about)
@@ -156,16 +162,16 @@ class Intake:
         if row is None:
             raise LeaseLost
         if row["attempts"] > MOST_ATTEMPTS:
-            await self._settle(row, Park(reason=Reason.FAILED, detail=BROKEN))
+            await self._set_aside(row, Park(reason=Reason.FAILED, detail=BROKEN))
         else:
             await self._take_in(row)
 
     async def _take_in(self, row: Any) -> None:
         letter = Letter(row, await read(row["raw"], row["envelope_sender"]))
-        plan = PLAN.validate_python(row["plan"]) if row["plan"] else await self._judge(letter)
+        plan = await self._plan(letter)
         for _ in range(MOST_PLANS):
             if isinstance(plan, Park):
-                await self._settle(row, plan)
+                await self._set_aside(row, plan)
                 return
             try:
                 done = await self.filing.carry_out(plan, letter)
@@ -174,14 +180,16 @@ class Intake:
                 async with tenant_transaction(self.engine, row["tenant_id"]) as connection:
                     await self._note(connection, letter, plan)
             else:
-                await self._settle(row, None, ticket_id=done.ticket_id, comment_id=done.comment_id)
+                await self._settle(letter, done)
                 return
         raise TimeoutError
 
-    async def _judge(self, letter: Letter) -> AnyPlan:
-        """What to do, written down unless it is nothing."""
+    async def _plan(self, letter: Letter) -> AnyPlan:
+        """What to do, written down unless it is nothing; what was decided before is, lest its note of long ago is gone by now."""
+        row = letter.row
         async with tenant_transaction(self.engine, letter.tenant_id) as connection:
-            plan = await self.clerk.judge(connection, letter.row, letter.mail)
+            planned = PLAN.validate_python(row["plan"]) if row["plan"] else None
+            plan = planned or await self.clerk.judge(connection, row, letter.mail)
             if not isinstance(plan, Park):
                 await self._note(connection, letter, plan)
         return plan
@@ -198,18 +206,21 @@ class Intake:
             ticket = plan.ticket_id if isinstance(plan, Append) else letter.process_id
             await note(connection, ticket, mail.message_id, mail.sender.address, row["received_at"], mail.subject)
 
-    async def _settle(
-        self, row: Any, park: Park | None, *, ticket_id: UUID | None = None, comment_id: UUID | None = None
-    ) -> None:
-        values = {"ticket_id": ticket_id, "comment_id": comment_id}
-        async with tenant_transaction(self.engine, row["tenant_id"]) as connection:
-            outcome = "DONE"
-            if park is not None:
-                outcome = park.reason.value
-                await self._park(connection, row["id"], row["lease_id"], park)
-            elif not await inbound.settle(connection, row["id"], row["lease_id"], state="DONE", **values):
+    async def _settle(self, letter: Letter, done: Done) -> None:
+        """It has become something, so what was noted of it stays."""
+        row, message_id = letter.row, letter.mail.message_id
+        values = {"state": "DONE", "ticket_id": done.ticket_id, "comment_id": done.comment_id}
+        async with tenant_transaction(self.engine, letter.tenant_id) as connection:
+            if not await inbound.settle(connection, row["id"], row["lease_id"], **values):
                 raise LeaseLost
-        self.counts.settled.labels(outcome).inc()
+            if message_id:
+                await confirm(connection, done.ticket_id, message_id)
+        self.counts.settled.labels("DONE").inc()
+
+    async def _set_aside(self, row: Any, park: Park) -> None:
+        async with tenant_transaction(self.engine, row["tenant_id"]) as connection:
+            await self._park(connection, row["id"], row["lease_id"], park)
+        self.counts.settled.labels(park.reason.value).inc()
 
     async def _park(self, connection: Any, mail_id: UUID, lease_id: UUID, park: Park) -> None:
         """Leave it for somebody to look at; an address to which nothing gets through is written to no more."""

@@ -19,8 +19,8 @@ from domain.mail.message import InboundMail, read_mail
 from domain.mail.people import readable_domain
 from domain.mail.plans import Reason
 
-LARGE: Final = 256 * 1024
-"""From this size on a mail is hashed beside the loop."""
+SLOW_BYTES: Final = 256 * 1024
+"""From this size on a mail or a part of one is hashed or decoded beside the loop."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ async def read(raw: bytes, sender: str | None) -> InboundMail:
 
 async def filed_as(raw: bytes, at: datetime) -> Arrival:
     """What identifies a mail; a large one is hashed beside the loop."""
-    return await asyncio.to_thread(arrival, raw, at) if len(raw) > LARGE else arrival(raw, at)
+    return await asyncio.to_thread(arrival, raw, at) if len(raw) > SLOW_BYTES else arrival(raw, at)
 
 
 async def file(

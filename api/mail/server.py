@@ -47,6 +47,14 @@ KEPT: Final = "250 2.0.0 Kept"
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
 
+class TurnedAway(Exception):
+    """A mail whose content is not taken; `answer` says why."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
 class Accepted(Envelope):
     """A mail on its way in, with the mailboxes to which it goes."""
 
@@ -82,7 +90,7 @@ class Door:
     receiving: Receiving
     lmtp: bool = False
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Accepted, address: str, options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Accepted, address: str, options: Any) -> str:
         """Take a recipient for whom there is a mailbox."""
         if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
             return "452 4.5.3 Too many recipients"
@@ -97,7 +105,7 @@ class Door:
         envelope.destinations.append(found)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Accepted) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Accepted) -> str:
         """Keep the mail, and only then say so."""
         try:
             await self.receiving.keep(
@@ -140,7 +148,7 @@ class Dialogue(SMTP):
         return Accepted()
 
     @syntax("DATA")
-    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+    async def smtp_DATA(self, arg: str) -> None:
         """Take the content, as far as it is not too much, and hand it on."""
         if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
             return
@@ -154,6 +162,8 @@ class Dialogue(SMTP):
         await self.push("354 End data with <CR><LF>.<CR><LF>")
         try:
             status = await self._take(envelope)
+        except TurnedAway as turned:
+            status = turned.answer
         except OSError:  # of the connection
             raise
         except Exception as error:
@@ -166,19 +176,16 @@ class Dialogue(SMTP):
         await self.push(self.answers(status, len(envelope.rcpt_tos)))
 
     async def _take(self, envelope: Accepted) -> str:
-        """Read the content and hand it on; what is answered."""
-        content = await self.read_content()
-        if isinstance(content, str):
-            return content
-        envelope.content = envelope.original_content = content
+        """Read the content and hand it on; what is answered. Raises TurnedAway."""
+        envelope.content = envelope.original_content = await self.read_content()
         return cast("str", await self._call_handler_hook("DATA"))
 
     def answers(self, status: str, recipients: int) -> str:
         """What is said when the content has come."""
         return status
 
-    async def read_content(self) -> bytes | str:
-        """Everything up to the line with the dot, without the dots that were doubled; an answer instead when it is too much.
+    async def read_content(self) -> bytes:
+        """Everything up to the line with the dot, without the dots that were doubled. Raises TurnedAway when it is too much.
 
         Only CRLF ends a line here: a lone line feed before a dot ends nothing, or mails could be smuggled into others.
         """
@@ -208,8 +215,10 @@ class Dialogue(SMTP):
             if refusal:
                 self.space.free(self)
                 del content[: -len(END)]
+            if end >= 0 and refusal:
+                raise TurnedAway(refusal)
             if end >= 0:
-                return refusal or undotted(content)
+                return undotted(content)
             seen = len(content)
 
 

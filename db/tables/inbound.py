@@ -71,5 +71,11 @@ inbound_mails = Table(
         "updated_at",
         postgresql_where=text("state in ('DONE','DISCARDED') and raw is not null"),
     ),
+    Index(
+        "ix_inbound_mails_parked",
+        text("(reason in ('AUTOMATIC','BOUNCE','LOOP'))"),
+        "updated_at",
+        postgresql_where=text("state = 'PARKED'"),
+    ),
     Index("ix_inbound_mails_ticket", "tenant_id", "ticket_id", *NEWEST, postgresql_where=text("ticket_id is not null")),
 )

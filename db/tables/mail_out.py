@@ -25,8 +25,9 @@ mail_threads = Table(
     Column("address", Text, nullable=False, comment="Who sent it."),
     Column("subject", Text),
     Column("at", INSTANT, nullable=False),
+    Column("noted_at", INSTANT, server_default=text("now()"), comment="Nothing once its ticket is known to be there."),
     UniqueConstraint("ticket_id", "message_id"),
-    Index("ix_mail_threads_at", "at"),
+    Index("ix_mail_threads_noted", "noted_at", postgresql_where=text("noted_at is not null")),
     CheckConstraint("address = lower(address)", name="lower"),
     comment="The mails that came to a ticket, so that ours answer them.",
 )

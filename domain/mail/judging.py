@@ -30,12 +30,12 @@ PUBLIC: Final = "#public"
 class Tie(StrEnum):
     """What ties a mail to a ticket.
 
-    STAFF is an address that was signed for the sender, one of the staff, and proves who they are. TOKEN is the one that everybody in
+    STAFF is an address that was signed for the sender, one of the staff, and proves who they are. SHARED is the one that everybody in
     the conversation has: it proves nobody. The others anybody can write.
     """
 
     STAFF = "STAFF"
-    TOKEN = "TOKEN"  # noqa: S105 - no password
+    SHARED = "SHARED"
     HEADER = "HEADER"
     SUBJECT = "SUBJECT"
 
@@ -104,7 +104,7 @@ def tied(facts: Facts) -> tuple[Candidate | None, Tie | None]:
         # The address for bounces is signed too; what comes there and is no bounce is a notice of absence.
         answered = facts.ticket(facts.notice.ticket_id)
     if answered is not None:
-        return answered, Tie.TOKEN
+        return answered, Tie.SHARED
     referred = next(filter(None, map(facts.ticket, facts.referred)), None)
     if referred is not None:
         return referred, Tie.HEADER
@@ -126,7 +126,7 @@ def of_a_machine(
     """
     staff = facts.user is not None and facts.user.staff
     if ticket is not None and not staff:
-        known = may_read(sender.address, facts, ticket) if tie is Tie.TOKEN else takes_part(sender.address, ticket)
+        known = may_read(sender.address, facts, ticket) if tie is Tie.SHARED else takes_part(sender.address, ticket)
         if known:
             return Append(actor=customer(sender, facts, ticket), ticket_id=ticket.id, automatic=True)
     return Park(reason=Reason.AUTOMATIC, detail=str(mail.machine), ticket_id=ticket.id if ticket else None)
@@ -182,7 +182,7 @@ def of_a_customer(
     automatic = mail.machine is not None or mail.bounce is not None
     if ticket is not None:
         reads = may_read(sender.address, facts, ticket)
-        if tie is Tie.TOKEN and (reads or not automatic):
+        if tie is Tie.SHARED and (reads or not automatic):
             copy_in = None if reads else sender.address
             return Append(actor=customer(sender, facts, ticket), ticket_id=ticket.id, copy_in=copy_in)
         believed = takes_part(sender.address, ticket) if tie is Tie.SUBJECT else reads

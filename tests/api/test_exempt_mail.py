@@ -13,11 +13,14 @@ MAILBOX = "insert into mailboxes (tenant_id, address, name, active) values (%s, 
 MAIL = """
 insert into inbound_mails (id, tenant_id, mailbox_id, dedupe_key, content_hash, recipient, author, subject, size, raw, state, reason,
     received_at, leased_until, lease_id, not_before)
-values (%(id)s, %(tenant)s, %(mailbox)s, %(id)s::text, '', 'a@b.example', %(author)s, 'S', 1, 'x', %(state)s, %(reason)s, %(at)s,
+values (%(id)s, %(tenant)s, %(mailbox)s, %(id)s::text, '', 'a@b.example', %(author)s, 'S', %(size)s, 'x', %(state)s, %(reason)s, %(at)s,
     %(leased)s, %(lease)s, %(due)s)
 """
 
-THREAD = "insert into mail_threads (tenant_id, ticket_id, message_id, address, at) values (%s, %s, 'm@x.example', 'a@x.example', %s)"
+THREAD = """
+insert into mail_threads (tenant_id, ticket_id, message_id, address, at, noted_at)
+values (%s, %s, 'm@x.example', 'a@x.example', %s, %s)
+"""
 LEASE = "select id, tenant_id, size from lease_mails(%s, %s, 30)"
 
 
@@ -36,7 +39,7 @@ class Box:
         made = uuid.uuid4()
         row = {"id": made, "tenant": self.tenant, "mailbox": self.id, "author": author or f"{made}@x.example"}
         row |= {"state": "RECEIVED", "reason": None, "at": LONG_AGO + timedelta(minutes=self.minutes)}
-        row |= {"leased": None, "lease": None, "due": LONG_AGO}
+        row |= {"leased": None, "lease": None, "due": LONG_AGO, "size": 1}
         self.rows.connection.execute(MAIL, row | values)
         return made
 
@@ -98,6 +101,21 @@ async def test_who_writes_very_much_keeps_nobody_waiting(rows: Rows, box: Box, t
     assert leased(rows) == []
 
 
+async def test_of_large_mails_no_more_are_leased_than_there_is_room_for(rows: Rows, box: Box, theirs: Box) -> None:
+    query = "select id from lease_mails(%s, %s, 30, 1000, %s)"
+
+    def sized(most: int, most_large: int) -> list[UUID]:
+        return sorted((row[0] for row in rows.seen(query, uuid.uuid4(), most, most_large)), key=str)
+
+    first, third, *small = (box.mail(size=size) for size in (1000, 1000, 999, 1))
+    second = theirs.mail(size=5000, at=LONG_AGO + timedelta(seconds=90))
+    assert sized(1, 0) == [small[0]]
+    assert sized(9, 1) == sorted([first, small[1]], key=str)
+    assert sized(9, 0) == []
+    assert sized(9, 1) == [second]
+    assert leased(rows) == [third], "the release before takes whatever there is"
+
+
 async def test_none_is_leased_beside_another_of_its_author_even_if_that_came_later(rows: Rows, box: Box) -> None:
     earlier = box.mail("ada@x.example")
     later = box.mail("ada@x.example", leased=LONG_AGO + timedelta(days=20_000), lease=uuid.uuid4())
@@ -121,13 +139,14 @@ async def test_only_who_has_leased_a_mail_keeps_it(rows: Rows, box: Box, theirs:
 
 async def test_old_mail_that_is_settled_is_pruned_whosever_it_is(rows: Rows, box: Box, theirs: Box) -> None:
     unwanted, done = box.mail(state="DISCARDED", reason="BOUNCE"), theirs.mail(state="DONE")
-    parked, waiting = box.mail(state="PARKED", reason="BOUNCE"), box.mail()
+    parked, waiting = box.mail(state="PARKED", reason="UNVERIFIED"), box.mail()
     rows.connection.execute("update inbound_mails set updated_at = %s", (LONG_AGO,))
     young, lately = theirs.mail(state="DISCARDED", reason="BOUNCE"), box.mail(state="DONE")
     before, query = LONG_AGO + timedelta(days=1), "select prune_mails(%s, %s, 9)"
     assert rows.seen(query, LONG_AGO, None) == [(0,)]
-    assert rows.seen(query, before, before) == [(2,)]
-    assert rows.seen(query, before, before) == [(0,)]
+    assert rows.seen(query, before, LONG_AGO) == [(1,)]
+    assert rows.seen(query, LONG_AGO, before) == [(1,)]
+    assert rows.seen(query, before, None) == [(0,)]
     left = dict(
         rows.connection.execute("select id, raw from inbound_mails where mailbox_id = any(%s)", ([box.id, theirs.id],))
     )
@@ -136,10 +155,34 @@ async def test_old_mail_that_is_settled_is_pruned_whosever_it_is(rows: Rows, box
     assert left.keys() == {done, parked, waiting, young, lately}
 
 
+async def test_parked_mail_is_pruned_sooner_when_nobody_needs_to_decide_about_it(
+    rows: Rows, box: Box, theirs: Box
+) -> None:
+    needless = [
+        each.mail(state="PARKED", reason=why) for each in (box, theirs) for why in ("AUTOMATIC", "BOUNCE", "LOOP")
+    ]
+    asked = [
+        box.mail(state="PARKED", reason=why) for why in ("UNVERIFIED", "NO_SENDER", "REFUSED", "REPEATED", "FAILED")
+    ]
+    rows.connection.execute("update inbound_mails set updated_at = %s", (LONG_AGO,))
+    box.mail(state="PARKED", reason="LOOP")
+    before, query = LONG_AGO + timedelta(days=1), "select prune_mails(%s, %s, %s)"
+    assert rows.seen(query, LONG_AGO, before, 99) == [(0,)], "never sooner than what was discarded"
+    assert rows.seen(query, before, LONG_AGO, 4) == [(4,)]
+    assert rows.seen(query, before, None, 99) == [(len(needless) - 4,)]
+    assert rows.one("select count(*) from inbound_mails where id = any(%s)", asked) == len(asked)
+    assert rows.seen(query, before, before, 99) == [(len(asked),)]
+    assert rows.one("select count(*) from inbound_mails where mailbox_id = any(%s)", [box.id, theirs.id]) == 1
+
+
 async def test_what_was_noted_for_a_ticket_that_never_came_to_be_is_pruned(rows: Rows) -> None:
-    opened, never, soon = rows.ticket(tenant=rows.others), uuid.uuid4(), uuid.uuid4()
-    for ticket, days in ((opened, 0), (never, 0), (soon, 2)):
-        rows.connection.execute(THREAD, (rows.others, ticket, LONG_AGO + timedelta(days=days)))
-    assert rows.seen("select prune_mail_threads(%s)", LONG_AGO + timedelta(days=1)) == [(1,)]
-    left = rows.connection.execute("select ticket_id from mail_threads where tenant_id = %s", (rows.others,)).fetchall()
-    assert {row[0] for row in left} == {opened, soon}
+    opened, never, soon, confirmed = rows.ticket(tenant=rows.others), *(uuid.uuid4() for _ in range(3))
+    now, query = LONG_AGO + timedelta(days=9), "select prune_mail_threads(%s, %s)"
+    noted = {opened: LONG_AGO, never: LONG_AGO, soon: now, confirmed: None}
+    for ticket, at in noted.items():
+        rows.connection.execute(THREAD, (rows.others, ticket, LONG_AGO, at))
+    before = LONG_AGO + timedelta(days=1)
+    assert sorted(rows.seen(query, before, 1) + rows.seen(query, before, 1)) == [(0,), (1,)], "one at a time"
+    left = "select ticket_id, noted_at from mail_threads where tenant_id = %s"
+    assert set(rows.connection.execute(left, (rows.others,))) == {(opened, None), (soon, now), (confirmed, None)}
+    assert rows.seen("select prune_mail_threads(%s)", LONG_AGO + timedelta(days=99)) == [(1,)]

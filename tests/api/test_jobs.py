@@ -220,7 +220,19 @@ async def test_a_process_that_lost_its_lease_writes_nothing_more(works: Works) -
     works.changed("update jobs set state = 'FAILED' where id = %s", job_id)
 
 
-async def test_a_page_that_takes_longer_than_the_lease_keeps_it(works: Works) -> None:
+async def test_a_page_that_takes_longer_than_the_lease_keeps_it_after_whatever_has_failed(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renew, tries = jobs.renew, []
+
+    async def fails(*arguments: Any) -> bool:
+        tries.append(1)
+        if len(tries) == 1:
+            raise KeyError("a fault of ours")
+        return await renew(*arguments)
+
+    monkeypatch.setattr(jobs, "renew", fails)
+
     async def slow(job: Job) -> AsyncGenerator[Page, None]:
         leases = {await leased_until(works, job.id)}
         async with asyncio.timeout(10):

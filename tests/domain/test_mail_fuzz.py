@@ -17,13 +17,13 @@ NINES: Final = b"9" * 5_000
 """More digits than Python reads."""
 
 PLAIN: Final = (
-    "From: =?iso-8859-1?Q?J=F6rg?= <jörg@xn--bcher-kva.example>\r\nTo: Team: a@x.example, \"B, C\" <b@x.example>;\r\n"
+    'From: =?iso-8859-1?Q?J=F6rg?= <jörg@xn--bcher-kva.example>\r\nTo: Team: a@x.example, "B, C" <b@x.example>;\r\n'
     "Reply-To: <@relay.example:c@x.example>\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?= [SUP-12]\r\nDate: Tue, 3 Mar 2026 10:11:12 +0100\r\n"
     "Message-ID: <1@x.example>\r\nReferences: <2@x.example> <3@x.example>\r\nIn-Reply-To: <3@x.example>\r\n"
     "Content-Type: text/plain; charset=utf-8; format=flowed; delsp=yes\r\nContent-Language: de-CH\r\n"
     "Authentication-Results: mx.example 1; dkim=pass (ok) header.d=x.example; dmarc=fail header.from=x.example\r\n\r\n"
     "Grüße \r\nund mehr\r\n\r\nAm 1.1.2026 um 10:11 schrieb a@x.example:\r\n> quoted\r\n-- \r\nJ\r\n"
-).encode()  # fmt: skip
+).encode()
 BOUNCE: Final = (
     b"Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.example\r\nAuto-Submitted: auto-replied (vacation)\r\n"
     b"Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=b\r\n\r\n--b\r\n\r\nIt failed.\r\n--b\r\n"
@@ -37,7 +37,7 @@ PAGE: Final = (
     b"Content-Type: text/html; charset=windows-1252\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
     b"<p class=3D'gmail_quote'>One &amp; &#65; &#x41; <a href=3Dhttps://x.example/?a&#61;b>two</a><!-- no --><br>\xe4"
     b"<img alt=3D'&#33;'></p>\r\n--b c--\r\n"
-)  # fmt: skip
+)
 FILES: Final = (
     b"From: a@x.example\r\nX-Summit: acme\r\nPrecedence: bulk\r\nSubject: Fwd: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
     b"--b\r\nContent-Type: text/plain; charset=iso-2022-jp\r\nContent-Transfer-Encoding: base64\r\n\r\nGyRCJDMbKEI=\r\n"
@@ -46,24 +46,33 @@ FILES: Final = (
     b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n--b\r\n"
     b'Content-Type: image/png; name="a\\"b.png"\r\n\r\n'
     b"\x89PNG\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: d@x.example\r\n\r\ninner\r\n--b--\r\n"
-)  # fmt: skip
+)
 NASTY: Final = (
     b"Date: Tue, 3 Mar 2026 10:11:12 +" + b"9" * 150 + b"\r\nFrom: a@x.example\r\n\r\n",
     b"Date: " + NINES + b"\r\nMessage-ID: <\0>\r\nAuto-Submitted: auto\0x\r\nFrom: \0@\0.example\r\n\r\n\0",
-    b"Content-Type: text/html\r\n\r\n&#" + NINES + b"; &#x" + NINES + b"; <img alt='&#" + NINES[:1900] + b";'> &#0; &#xd800;",
+    b"Content-Type: text/html\r\n\r\n&#%b; &#x%b; <img alt='&#%b;'> &#0; &#xd800;" % (NINES, NINES, NINES[:1900]),
     b"Content-Type: text/plain; charset*" + NINES + b"*=utf-8''%" + NINES + b"; charset=utf-" + NINES + b"\r\n\r\n\xff",
-    b"Subject: =?utf-" + NINES + b"?Q?=FF=?= =?utf-16?B?2AA=?= [SUP-" + NINES + b"]\r\nMessage-ID: <" + "語".encode() * 998 + b">\r\n\r\n",
+    b"Subject: =?utf-%b?Q?=FF=?= =?utf-16?B?2AA=?= [SUP-%b]\r\n" % (NINES, NINES)
+    + b"Message-ID: <%b>\r\n\r\n" % ("語".encode() * 998),
     b"From: a@xn--" + b"9" * 200 + b".example\r\nTo: a@xn--a-.example, b@xn--\xff.example, c@xn--0000h.example\r\n\r\n",
-)  # fmt: skip
+)
 CORPUS: Final = (PLAIN, BOUNCE, PAGE, FILES, *NASTY)
 
 PIECES: Final = (
-    b"\0", b"\r", b"\n", b"\r\n\r\n", b" ", b"\t", b'"', b"<", b">", b"(", b")", b";", b":", b",", b"=", b"?=", b"=?utf-7?Q?",
-    b"*0*=", b"%", b"&#", b"&#x", b"<!--", b"-->", b"<blockquote>", b"</a>", b"--b\r\n", b"--b--", b"\xff\xfe", b"\xc3", b"\x1b$B",
-    b"~{", b"+2AA-", b"@", b"xn--", b"\\", b"-0000", b"99999999999",
-    b"Content-Type: ", b"multipart/mixed; boundary=b", b"charset=", b"Date: ", b"> ",
+    *b'\0 " < > ( ) ; : , = ?= =?utf-7?Q? *0*= % &# &#x <!-- --> <blockquote> </a> --b-- \xff\xfe \xc3 \x1b$B ~{'.split(),
+    *b"+2AA- @ xn-- \\ -0000 99999999999 charset=".split(),
+    b" ",
+    b"\t",
+    b"\r",
+    b"\n",
+    b"\r\n\r\n",
+    b"--b\r\n",
+    b"Content-Type: ",
+    b"multipart/mixed; boundary=b",
+    b"Date: ",
+    b"> ",
     b"wrote:\r\n",
-)  # fmt: skip
+)
 
 
 def changed(raw: bytes, chance: random.Random) -> bytes:

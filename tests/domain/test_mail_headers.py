@@ -45,8 +45,10 @@ def test_a_raw_subject_is_read_in_the_charset_of_the_text() -> None:
         ("Casey <Casey@Shop.Example>", [("Casey", "casey@shop.example")]),
         ('"Customer, Casey" <c@x.example>, d@x.example', [("Customer, Casey", "c@x.example"), ("", "d@x.example")]),
         ("c@x.example (Casey (the) Customer)", [("Casey the Customer", "c@x.example")]),
-        ("Team: a@x.example, B <b@x.example>; c@x.example",
-         [("", "a@x.example"), ("B", "b@x.example"), ("", "c@x.example")]),
+        (
+            "Team: a@x.example, B <b@x.example>; c@x.example",
+            [("", "a@x.example"), ("B", "b@x.example"), ("", "c@x.example")],
+        ),
         ("undisclosed-recipients:;", []),
         ('"odd local"@x.example', [("", '"odd local"@x.example')]),
         ('"plain"@x.example', [("", "plain@x.example")]),
@@ -61,7 +63,7 @@ def test_a_raw_subject_is_read_in_the_charset_of_the_text() -> None:
         ("Casey <c@[192.0.2.1]>", [("Casey", "c@[192.0.2.1]")]),
         ('"unclosed <a@x.example>', []),
     ],
-)  # fmt: skip
+)
 def test_addresses_are_found_in_whatever_form(raw: str, found: list[tuple[str, str]]) -> None:
     assert [(each.name, each.address) for each in people([raw.encode()])] == found
 

@@ -71,13 +71,31 @@ def test_every_charset_is_one_of_text() -> None:
 @pytest.mark.parametrize(
     ("name", "codec"),
     [
-        ("UTF-8", "utf_8"), ("'utf8'", "utf_8"), ("us-ascii", "ascii"), ("unicode-1-1-utf-7", "utf_7"), ("ISO-8859-1", "cp1252"),
-        ("iso_8859-15:1998", None), ("ISO-8859-15", "iso8859_15"), ("iso-8859-8-i", "iso8859_8"), ("windows-1251", "cp1251"),
-        ("cp-850", "cp850"), ("KOI8-R", "koi8_r"), ("gb2312", "gb18030"), ("cp936", "gb18030"), ("hz-gb-2312", "hz"), ("Big5", "big5"),
-        ("Shift_JIS", "cp932"), ("csISO2022JP", "iso2022_jp"), ("ks_c_5601-1987", "cp949"), ("tis-620", "tis_620"),
-        ("windows-874", "cp874"), ("macintosh", "mac_roman"), ("x-unknown", None), ("", None),
+        ("UTF-8", "utf_8"),
+        ("'utf8'", "utf_8"),
+        ("us-ascii", "ascii"),
+        ("unicode-1-1-utf-7", "utf_7"),
+        ("ISO-8859-1", "cp1252"),
+        ("iso_8859-15:1998", None),
+        ("ISO-8859-15", "iso8859_15"),
+        ("iso-8859-8-i", "iso8859_8"),
+        ("windows-1251", "cp1251"),
+        ("cp-850", "cp850"),
+        ("KOI8-R", "koi8_r"),
+        ("gb2312", "gb18030"),
+        ("cp936", "gb18030"),
+        ("hz-gb-2312", "hz"),
+        ("Big5", "big5"),
+        ("Shift_JIS", "cp932"),
+        ("csISO2022JP", "iso2022_jp"),
+        ("ks_c_5601-1987", "cp949"),
+        ("tis-620", "tis_620"),
+        ("windows-874", "cp874"),
+        ("macintosh", "mac_roman"),
+        ("x-unknown", None),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_charsets_are_known_by_the_names_that_programs_use(name: str, codec: str | None) -> None:
     assert known_charset(name) == codec
 

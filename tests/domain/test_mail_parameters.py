@@ -20,7 +20,11 @@ from domain.mail.parameters import parameters
         ('a/b; name="closed" (rest); x=y', "a/b", {"name": "closed", "x": "y"}),
         ("attachment; filename*=UTF-8''%e2%82%ac%20rates.txt", "attachment", {"filename": "€ rates.txt"}),
         ("attachment; filename*=iso-8859-1'de'%fc.txt; filename=u.txt", "attachment", {"filename": "ü.txt"}),
-        ("""a; x*0*=us-ascii'en'This%20is%20; x*1*=%2A%2Afun%2A%2A%20; x*2="isn't it!\"""", "a", {"x": "This is **fun** isn't it!"}),
+        (
+            """a; x*0*=us-ascii'en'This%20is%20; x*1*=%2A%2Afun%2A%2A%20; x*2="isn't it!\"""",
+            "a",
+            {"x": "This is **fun** isn't it!"},
+        ),
         ('a; x*1="def.pdf"; x*0="abc"', "a", {"x": "abcdef.pdf"}),
         ("a; x*0*=utf-8''%C3; x*1*=%BC", "a", {"x": "ü"}),
         ("a; x*=punycode''abc-def; y*=nonsense; z*=''", "a", {"x": "abc-def", "y": "nonsense", "z": ""}),
@@ -28,7 +32,7 @@ from domain.mail.parameters import parameters
         (";;=;", "", {}),
         ("", "", {}),
     ],
-)  # fmt: skip
+)
 def test_parameters_are_read_as_they_are_meant(raw: str, value: str, given: dict[str, str]) -> None:
     assert parameters(raw.encode()) == (value, given)
 

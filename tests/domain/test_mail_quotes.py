@@ -68,11 +68,17 @@ def test_a_mail_that_only_quotes_shows_it() -> None:
 @pytest.mark.parametrize(
     ("subject", "text"),
     [
-        ("Help", "Please look.\n\n---------- Forwarded message ---------\nFrom: A <a@x.example>\nDate: Mon\nSubject: X\n\nIt fails."),
-        ("Help", "Please look.\n\nBegin forwarded message:\n\nFrom: A <a@x.example>\nDate: Mon\nSubject: X\n\nIt fails."),
+        (
+            "Help",
+            "Please look.\n\n---------- Forwarded message ---------\nFrom: A <a@x.example>\nDate: Mon\nSubject: X\n\nIt fails.",
+        ),
+        (
+            "Help",
+            "Please look.\n\nBegin forwarded message:\n\nFrom: A <a@x.example>\nDate: Mon\nSubject: X\n\nIt fails.",
+        ),
         ("FW: Help", "Please look.\n\nFrom: A <a@x.example>\nSent: Monday\nTo: B\nSubject: Help\n\nIt fails."),
     ],
-)  # fmt: skip
+)
 def test_what_is_forwarded_is_what_the_mail_says(subject: str, text: str) -> None:
     assert fold(text, subject) == (text, None)
 

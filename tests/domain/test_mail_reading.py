@@ -27,13 +27,33 @@ def seconds(raw: bytes) -> float:
 
 PIECES = st.sampled_from(
     [
-        b"From: a@b.c\r\n", b"Subject: =?utf-8?Q?x", b"?=\r\n", b"Content-Type: multipart/mixed; boundary=b\r\n", b"\r\n",
-        b"--b\r\n", b"--b--\r\n", b"Content-Transfer-Encoding: base64\r\n", b"Content-Type: text/html; charset=utf-7\r\n",
-        b"<blockquote>", b"<!--", b"<a href='", b"On 1.1.2026 a@b.c wrote:\r\n", b"> quoted\r\n", b"\0", b"\xff\xfe", b"((((",
-        b"Content-Type: message/delivery-status\r\n", b"Final-Recipient: rfc822;", b"Content-Disposition: attachment; filename*0*=",
-        b"-----Original Message-----\r\n", b"Message-ID: <", b">", b"+2AA-", b"begin 644 x\r\n",
+        b"From: a@b.c\r\n",
+        b"Subject: =?utf-8?Q?x",
+        b"?=\r\n",
+        b"Content-Type: multipart/mixed; boundary=b\r\n",
+        b"\r\n",
+        b"--b\r\n",
+        b"--b--\r\n",
+        b"Content-Transfer-Encoding: base64\r\n",
+        b"Content-Type: text/html; charset=utf-7\r\n",
+        b"<blockquote>",
+        b"<!--",
+        b"<a href='",
+        b"On 1.1.2026 a@b.c wrote:\r\n",
+        b"> quoted\r\n",
+        b"\0",
+        b"\xff\xfe",
+        b"((((",
+        b"Content-Type: message/delivery-status\r\n",
+        b"Final-Recipient: rfc822;",
+        b"Content-Disposition: attachment; filename*0*=",
+        b"-----Original Message-----\r\n",
+        b"Message-ID: <",
+        b">",
+        b"+2AA-",
+        b"begin 644 x\r\n",
     ]
-)  # fmt: skip
+)
 
 
 @given(
@@ -112,8 +132,10 @@ def test_each_alternative_is_read_once_and_the_plain_one_is_shown() -> None:
 
 
 def test_a_page_alone_is_read_as_text() -> None:
-    raw = mail("<head><title>x</title></head><p>One<br>two &amp; three</p><script>no()</script><a href='https://x.example/y'>here</a>",
-               Content_Type="text/html; charset=utf-8")  # fmt: skip
+    raw = mail(
+        "<head><title>x</title></head><p>One<br>two &amp; three</p><script>no()</script><a href='https://x.example/y'>here</a>",
+        Content_Type="text/html; charset=utf-8",
+    )
     assert read_mail(raw).text == "One\ntwo & three\n\nhere <https://x.example/y>"
 
 
@@ -154,8 +176,9 @@ def test_a_mail_of_25_mb_is_read_in_no_time() -> None:
     body = (b"QUJD" * 19 + b"\r\n") * 320_000
     raw = mail("", Content_Type="multipart/mixed; boundary=b") + (
         b"--b\r\n\r\nSee the file.\r\n--b\r\nContent-Type: image/png; name=a.png\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-        + body + b"\r\n--b--"
-    )  # fmt: skip
+        + body
+        + b"\r\n--b--"
+    )
     begun = time.perf_counter()
     read = read_mail(raw)
     assert (read.text, read.attachments[0].content(raw)[:6]) == ("See the file.", b"ABCABC")
@@ -184,8 +207,10 @@ def test_a_mail_attached_is_a_file_and_neither_a_bounce_nor_the_text() -> None:
     inner = mail("The inner one.", Subject="Inner", Message_ID="<inner@x>")
     raw = (
         mail("", Subject="Fwd: Inner", Content_Type="multipart/mixed; boundary=b", Message_ID="<outer@x>")
-        + b"--b\r\n\r\nSee below.\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"\r\n--b--"
-    )  # fmt: skip
+        + b"--b\r\n\r\nSee below.\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+        + inner
+        + b"\r\n--b--"
+    )
     read = read_mail(raw)
     assert (read.text, read.message_id, read.bounce) == ("See below.", "outer@x", None)
     assert [part.content(raw) for part in read.attachments] == [inner]

@@ -1,7 +1,11 @@
 """D25: an answer finds its ticket by whatever its program has kept of the conversation."""
 
 import uuid
+from typing import Any
 
+import pytest
+
+from api.mail import intake
 from tests.mail.postoffice import SUPPORT, PostOffice, answer, fresh, letter
 
 
@@ -89,7 +93,13 @@ async def test_d24_what_the_desk_sends_answers_the_mail_that_came(post: PostOffi
     assert [f"<{each}>" for each in found["known"]] == [mail["Message-ID"], reply["Message-ID"]]
 
 
-async def test_d24_the_first_mail_is_noted_before_its_ticket_sends_anything(post: PostOffice) -> None:
+async def test_d24_the_first_mail_is_noted_before_its_ticket_sends_anything(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unconfirmed(*_: Any) -> None:
+        """What was noted stays as it was written."""
+
+    monkeypatch.setattr(intake, "confirm", unconfirmed)
     _, ticket = await post.opened(sender=fresh())
     [notice] = await post.told(ticket, "ticket_received")
     [noted] = await post.rows(

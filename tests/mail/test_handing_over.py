@@ -139,7 +139,8 @@ async def test_what_was_kept_for_long_enough_is_blank_and_what_it_became_stays(
     mail, ticket = await post.opened(sender=fresh())
     [done] = await post.rows("select id from inbound_mails where ticket_id = %(id)s", id=ticket["id"])
     parked = await post.parked(letter(sender=fresh(), Precedence="bulk"))
-    put_aside = await post.parked(letter(sender=fresh(), Precedence="bulk"))
+    put_aside = await post.parked(letter(sender="agent@acme-support.example"))
+    asked = await post.parked(letter(sender="agent@acme-support.example"))
     await decided(post, put_aside["id"], "discard")
 
     async def pruned(keep_days: int, days: int) -> None:
@@ -148,13 +149,17 @@ async def test_what_was_kept_for_long_enough_is_blank_and_what_it_became_stays(
             await upkeep.prune(datetime.now(UTC) + timedelta(days=days))
 
     await pruned(0, 29)
+    assert (await post.front.call("lead", "GET", f"{INBOUND}/{parked['id']}")).json()["blank"] is False
+    await pruned(0, 31)
+    for gone in (parked, put_aside):
+        problem(await post.front.call("lead", "GET", f"{INBOUND}/{gone['id']}"), 404, "not-found")
+    assert (await post.front.call("lead", "GET", f"{INBOUND}/{asked['id']}")).json()["blank"] is False
     assert (await post.front.call("lead", "GET", f"{INBOUND}/{done['id']}/raw")).content == mail.as_bytes()
     await pruned(365, 366)
     shown = (await post.front.call("lead", "GET", f"{INBOUND}/{done['id']}")).json()
     assert (shown["blank"], shown["text"], shown["ticketId"]) == (True, "", ticket["id"])
     problem(await post.front.call("lead", "GET", f"{INBOUND}/{done['id']}/raw"), 404, "not-found")
-    assert (await post.front.call("lead", "GET", f"{INBOUND}/{parked['id']}")).json()["blank"] is False
-    problem(await post.front.call("lead", "GET", f"{INBOUND}/{put_aside['id']}"), 404, "not-found")
+    problem(await post.front.call("lead", "GET", f"{INBOUND}/{asked['id']}"), 404, "not-found")
 
 
 async def test_a_parked_mail_is_discarded_and_can_be_taken_back(post: PostOffice) -> None:

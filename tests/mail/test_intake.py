@@ -290,28 +290,88 @@ async def test_work_on_a_mail_ends_when_its_lease_cannot_be_renewed(
     await post.settled([mail.id])
 
 
-async def test_a_large_mail_that_waits_for_another_is_neither_loaded_nor_blamed(
+async def test_leases_are_kept_after_whatever_has_failed(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, tries = fresh(), []
+    own, mail = await held(post, sender)
+    renew = inbound.renew
+
+    async def fails(*arguments: Any) -> Any:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ValueError("a fault of ours")
+        return await renew(*arguments)
+
+    monkeypatch.setattr(inbound, "renew", fails)
+    monkeypatch.setattr(own, "lease_seconds", 0.3)
+    task = asyncio.create_task(asyncio.sleep(3600))
+    own.busy[mail] = task
+    keeper = asyncio.create_task(own.keep())
+    await leased_by_another(post, mail)
+    async with asyncio.timeout(5):
+        await asyncio.wait([task])
+    keeper.cancel()
+    assert (task.cancelled(), len(tries)) == (True, 3)
+    monkeypatch.undo()
+    await freed(post, sender)
+    await post.settled([mail.id])
+
+
+async def test_large_mails_are_taken_in_one_at_a_time_and_keep_no_small_one_waiting(
     post: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sender, loaded = fresh(), []
-    own, mail = await held(post, sender, letter(sender=sender, files={"picture.bin": bytes(900_000)}))
-    assert mail.size >= intake.LARGE
-    load = inbound.leased
+    large, small = [fresh("large") for _ in range(3)], [fresh() for _ in range(10)]
+    working, most = set(), []
+    judge, blocked = Clerk.judge, asyncio.Event()
 
-    async def noted(*arguments: Any) -> Any:
-        loaded.append(1)
-        return await load(*arguments)
+    async def slowly(self: Clerk, connection: Any, row: Any, mail: Any) -> Any:
+        if row["author"] in large:
+            working.add(row["id"])
+            most.append(len(working))
+            await blocked.wait()
+            working.discard(row["id"])
+        return await judge(self, connection, row, mail)
 
-    monkeypatch.setattr(inbound, "leased", noted)
-    monkeypatch.setattr(intake, "MOST_SECONDS", 0.2)
-    async with own.one_large:
-        working = own.begin(mail)
-        await asyncio.sleep(0.6)
-        assert (working.done(), loaded) == (False, [])
-        monkeypatch.setattr(intake, "MOST_SECONDS", 30)
-    await working
-    [row] = await mine(post, sender)
-    assert (row["state"], loaded) == ("DONE", [1])
+    monkeypatch.setattr(Clerk, "judge", slowly)
+    picture = {"picture.bin": bytes(intake.ALONE_BYTES * 3 // 4)}
+    for sender in large:
+        await post.send(letter(sender=sender, files=picture), settle=False)
+    for sender in small:
+        await post.send(letter(sender=sender))
+    waiting = [row for sender in large for row in await mine(post, sender)]
+    assert sorted(row["attempts"] for row in waiting) == [0, 0, 1]
+    assert all(row["size"] >= intake.ALONE_BYTES for row in waiting)
+    blocked.set()
+    await post.settled([row["id"] for row in waiting])
+    assert most == [1, 1, 1]
+
+
+async def test_what_was_noted_of_a_mail_is_confirmed_with_its_ticket_and_noted_anew_with_each_attempt(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, tries = fresh(), []
+    mail = letter(sender=sender)
+    create = Processes.create
+    thread = "from mail_threads where address = %(who)s"
+
+    async def away(self: Processes, *arguments: Any) -> Any:
+        tries.append((await post.rows(f"select noted_at {thread}", who=sender))[0]["noted_at"])
+        if len(tries) == 1:
+            await post.rows(
+                "update mail_threads set noted_at = now() - interval '2 days' where address = %(who)s", who=sender
+            )
+        if len(tries) == 2:
+            await post.rows(f"delete {thread}", who=sender)
+        if len(tries) < 4:
+            raise Unavailable
+        return await create(self, *arguments)
+
+    monkeypatch.setattr(Processes, "create", away)
+    monkeypatch.setattr(intake, "LATER_SECONDS", 0.05)
+    [row] = await post.send(mail)
+    assert row["state"] == "DONE"
+    assert sorted(set(tries)) == tries, "later each time"
+    [found] = await post.rows(f"select ticket_id, noted_at {thread}", who=sender)
+    assert (found["ticket_id"], found["noted_at"]) == (row["ticket_id"], None)
 
 
 async def test_several_processes_share_the_work_and_open_each_ticket_once(post: PostOffice) -> None:

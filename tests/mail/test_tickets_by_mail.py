@@ -55,15 +55,16 @@ async def test_an_answer_on_a_ticket_that_is_over_opens_one_that_follows_it(post
     assert [file["fileName"] for file in opening["attachments"]] == ["a.bin"]
 
 
-async def test_an_answer_on_a_merged_ticket_lands_where_it_was_merged_into(post: PostOffice) -> None:
+async def test_an_answer_on_a_merged_ticket_lands_with_its_files_where_it_was_merged_into(post: PostOffice) -> None:
     sender, other = fresh(), fresh("other")
     mail, source = await post.opened(sender=sender)
     _, target = await post.opened(sender=other)
     merged = await post.front.call("agent", "POST", f"/api/tickets/{source['id']}/merge", json={"intoId": target["id"]})
     assert merged.status_code == 200, merged.text
-    [row] = await post.send(answer(mail, "Still.", sender=sender))
+    [row] = await post.send(answer(mail, "Still.", sender=sender, files={"a.bin": b"\0"}))
     assert str(row["ticket_id"]) == target["id"]
-    assert "Still." in [comment["body"] for comment in await post.comments(target)]
+    files = {each["body"]: [file["fileName"] for file in each["attachments"]] for each in await post.comments(target)}
+    assert files["Still."] == ["a.bin"]
 
 
 async def test_a_mail_without_subject_and_text_is_a_ticket_too(post: PostOffice) -> None:

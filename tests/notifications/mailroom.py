@@ -90,14 +90,14 @@ class MailServer:
     sessions: set[Any] = field(default_factory=set)
     secured: list[bool] = field(default_factory=list)
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Envelope, address: str, options: Any) -> str:
         self.tried.append(address)
         refusal = self.judge(address)
         if refusal is None:
             envelope.rcpt_tos.append(address)
         return refusal or "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
         content = envelope.content
         assert isinstance(content, bytes)
         self.sessions.add(session.peer)
