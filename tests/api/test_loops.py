@@ -51,7 +51,7 @@ async def test_queues_are_looked_at_again_after_a_fault_of_ours(monkeypatch: pyt
     looked, thrice = [], asyncio.Event()
 
     class Broken:
-        def begin(self) -> Any:
+        def connect(self) -> Any:
             looked.append(1)
             if len(looked) == 3:
                 thrice.set()
