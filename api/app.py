@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -130,6 +131,41 @@ async def ended(task: asyncio.Task[None]) -> None:
         await task
 
 
+@asynccontextmanager
+async def living(app: FastAPI, *, settings: Settings, metrics: Metrics, temporal: Client | None) -> AsyncIterator[None]:
+    """Everything that lives as long as the application: connections, the loops in the background, the listener for mail."""
+    async with AsyncExitStack() as stack:
+        engine = make_engine(settings)
+        stack.push_async_callback(engine.dispose)
+        client = temporal or await connect(settings, lazy=True)
+        services = make_services(settings, engine, client, metrics)
+        app.state.services = services
+        stack.push_async_callback(services.limits.close)
+        stack.push_async_callback(services.gate.close)
+        auditor = Auditor(
+            engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
+        )
+        runner = Runner(engine, job_kinds(services), JobCounts(metrics.registry), settings.job_interval_seconds)
+        refresher = make_refresher(engine, metrics.registry, settings.measures_interval_seconds)
+        for loop in (
+            services.confirmations.run(),
+            auditor.run(),
+            runner.run(),
+            refresher.run(),
+            services.live.run(),
+            FileUpkeep(engine, services.blobs).run(),
+            services.gate.keys.run(),
+            Queues(engine, services.processes).run(),
+            make_intake(services, metrics.registry).run(),
+        ):
+            task = asyncio.create_task(loop)
+            stack.push_async_callback(ended, task)
+        # Last to come and first to go: what it takes, the intake above can still begin with.
+        if listener := make_listener(settings, services.receiving):
+            await stack.enter_async_context(listener)
+        yield
+
+
 def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI:
     """The application. Nothing is connected before its lifespan; without `temporal` it connects as the settings say."""
     settings.require_secret()
@@ -137,43 +173,10 @@ def create_app(settings: Settings, *, temporal: Client | None = None) -> FastAPI
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics()
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            engine = make_engine(settings)
-            stack.push_async_callback(engine.dispose)
-            client = temporal or await connect(settings, lazy=True)
-            services = make_services(settings, engine, client, metrics)
-            app.state.services = services
-            stack.push_async_callback(services.limits.close)
-            stack.push_async_callback(services.gate.close)
-            auditor = Auditor(
-                engine, client, services.processes, Gauges(metrics.registry), settings.auditor_interval_seconds
-            )
-            runner = Runner(engine, job_kinds(services), JobCounts(metrics.registry), settings.job_interval_seconds)
-            refresher = make_refresher(engine, metrics.registry, settings.measures_interval_seconds)
-            for loop in (
-                services.confirmations.run(),
-                auditor.run(),
-                runner.run(),
-                refresher.run(),
-                services.live.run(),
-                FileUpkeep(engine, services.blobs).run(),
-                services.gate.keys.run(),
-                Queues(engine, services.processes).run(),
-                make_intake(services, metrics.registry).run(),
-            ):
-                task = asyncio.create_task(loop)
-                stack.push_async_callback(ended, task)
-            # Last to come and first to go: what it takes, the intake above can still begin with.
-            if listener := make_listener(settings, services.receiving):
-                await stack.enter_async_context(listener)
-            yield
-
     app = FastAPI(
         title="Summit",
         version=VERSION,
-        lifespan=lifespan,
+        lifespan=partial(living, settings=settings, metrics=metrics, temporal=temporal),
         dependencies=[Depends(guard)],
         generate_unique_id_function=openapi.operation_id,
         redirect_slashes=False,

@@ -1,4 +1,4 @@
-"""The desk's side of tickets: from what a caller sent to a command, and from a recorded answer to a view."""
+"""The desk's side of tickets: makes commands of what callers sent, and has them decided."""
 
 import secrets
 from collections.abc import Mapping

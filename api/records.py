@@ -72,12 +72,12 @@ def key_of(request: Request, caller: Caller, key: str) -> Mapping[str, str]:
     """Whose key it is, for which call."""
     return {
         "of_principal": str(caller.id),
-        "of_route": f"{request.method} {fingerprinted(request.scope['path'])}",
+        "of_route": f"{request.method} {storable_path(request.scope['path'])}",
         "of_key": key,
     }
 
 
-def fingerprinted(path: str) -> str:
+def storable_path(path: str) -> str:
     """A path as it is, or, where it is longer than any of ours or holds what Postgres does not, its fingerprint."""
     return (
         path

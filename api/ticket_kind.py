@@ -1,4 +1,4 @@
-"""What the front end knows of tickets as processes."""
+"""What a ticket's workflow is started with: its kind, search attributes and summary."""
 
 from typing import Final
 

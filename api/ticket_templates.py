@@ -130,7 +130,7 @@ async def apply_macro(
 async def preview_macro(ticket_id: UUID, template_id: UUID, agent: Agent, app: App) -> Response:
     """What a template would say and change on a ticket, to be looked at, or edited and sent as a comment. Changes nothing."""
     macro = await app.desk.templating.macro(ticket_id, template_id, agent, None)
-    return reply(foreseen(macro))
+    return reply(previewed(macro))
 
 
 def written(body: CreateTemplate | ChangeTemplate) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def shown(row: Row | None) -> TemplateView:
     return TemplateView.model_validate(dict(existing(row)), by_name=True)
 
 
-def foreseen(macro: ApplyMacro) -> MacroView:
+def previewed(macro: ApplyMacro) -> MacroView:
     """A macro that is only looked at."""
     changes = macro.change.model_dump(mode="json", exclude={"type"}) if macro.change else {}
     aside = {"add_tags": macro.add_tags, "remove_tags": macro.remove_tags, "fields": macro.set_fields}

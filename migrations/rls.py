@@ -1,4 +1,7 @@
-"""Row-level security as every migration must switch it on for its tables, and the functions that are exempt from it."""
+"""Row-level security as every migration must switch it on for its tables, and the functions that are exempt from it.
+
+Released migrations use it too: what these functions write never changes.
+"""
 
 import re
 

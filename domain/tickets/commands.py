@@ -1,4 +1,4 @@
-"""The commands that a ticket takes."""
+"""The commands that a ticket takes, as they travel: what each one asks for, and nothing of what comes of it."""
 
 from datetime import datetime
 from enum import StrEnum

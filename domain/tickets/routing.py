@@ -63,7 +63,6 @@ class Queue(Frozen):
     """A team as an assignment finds it, its row locked; `waiting` says whether others wait whom somebody could take."""
 
     team_id: UUID
-
     candidates: tuple[Candidate, ...] = ()
     waiting: bool = False
 
