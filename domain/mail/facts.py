@@ -61,11 +61,11 @@ class Notice(Frozen):
 class Facts(Frozen):
     """What was found.
 
-    `slug` is the tenant's, `addresses` are its mailboxes'. `account_id` is that of the sender's domain. `token` is the ticket of
-    a valid signed address; `proven` says that it was signed for the sender, one of the staff, `noted` that it stands under a
-    note. `referred` are those of the mails that this one answers, the newest first,
-    `numbered` the one that the subject names; `notice` is what a bounce is about. `own` says that this is a mail of ours. `twins` are tickets to which the same mail came by other mailboxes, `said` the comments that
-    it became there.
+    `slug` is the tenant's, `addresses` are its mailboxes'. `account_id` is that of the sender's domain. `token` is the
+    ticket of a valid signed address; `proven` says that it was signed for the sender, one of the staff, `noted` that it
+    stands under a note. `referred` are those of the mails that this one answers, the newest first, `numbered` the one that
+    the subject names; `notice` is what a bounce is about. `own` says that this is a mail of ours. `twins` are tickets to
+    which the same mail came by other mailboxes, `said` the comments that it became there.
     """
 
     slug: str
