@@ -66,8 +66,15 @@ class TooManyRequests(Exception):
 class BodyTooLarge(HTTPException):
     """The body is larger than allowed. An HTTPException, because FastAPI lets only those through while it reads."""
 
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(413, f"The body is too large: at most {most_bytes:,} bytes are taken here.")
+
+
+class BodyLate(HTTPException):
+    """The body did not come within the time that there is for it."""
+
     def __init__(self) -> None:
-        super().__init__(413, "The body is too large.")
+        super().__init__(408, "The body did not arrive in time.")
 
 
 def answer(

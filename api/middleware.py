@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from api.errors import BodyTooLarge, Unavailable, on_bug, on_http, on_unavailable
+from api.errors import BodyLate, BodyTooLarge, Unavailable, on_bug, on_http, on_unavailable
 from api.metrics import UNMATCHED, Metrics
 from api.tenancy import CURRENT_TENANT
 
@@ -122,7 +122,7 @@ class Exchange:
         self.timer = loop.call_later(self.edge.budget_seconds, self.expire)
         try:
             if self.announced_bytes() > self.most_bytes:
-                await self.answer(await on_http(self.request(), BodyTooLarge()))
+                await self.answer(await on_http(self.request(), BodyTooLarge(self.most_bytes)))
             else:
                 await self.edge.app(self.scope, self.take, self.give)
         except asyncio.CancelledError:
@@ -162,9 +162,7 @@ class Exchange:
     async def apologise(self) -> None:
         """503, or 408 when it was the caller who kept us waiting."""
         if self.receiving:
-            timeout = BodyTooLarge()
-            timeout.status_code, timeout.detail = 408, "The body did not arrive in time."
-            await self.answer(await on_http(self.request(), timeout))
+            await self.answer(await on_http(self.request(), BodyLate()))
         else:
             await self.answer(await on_unavailable(self.request(), Unavailable()))
 
@@ -176,7 +174,7 @@ class Exchange:
         if message["type"] == "http.request":
             self.body_bytes += len(message.get("body", b""))
             if self.body_bytes > self.most_bytes:
-                raise BodyTooLarge
+                raise BodyTooLarge(self.most_bytes)
             self.go_on()
         return message
 

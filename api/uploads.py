@@ -86,7 +86,7 @@ class Uploads:
         try:
             return await self.blobs.put(tenant_id, content_of(form, body), self.most_bytes)
         except TooLarge as error:
-            raise BodyTooLarge from error
+            raise BodyTooLarge(self.most_bytes) from error
         except StoreFull as error:
             raise Unavailable("There is no room for files at the moment. Repeat the request later.") from error
         except ClientDisconnect as error:

@@ -175,7 +175,8 @@ async def test_a_field_named_by_a_lone_surrogate_can_still_be_answered(api: Fron
 
 
 async def test_a_body_that_says_it_is_too_large_is_not_read(api: Front) -> None:
-    problem(await api.call("admin", "POST", "/api/teams", content=b"x" * 1_048_577), 413, "body-too-large")
+    said = problem(await api.call("admin", "POST", "/api/teams", content=b"x" * 1_048_577), 413, "body-too-large")
+    assert "1,048,576" in said["detail"]
 
 
 async def test_a_body_in_chunks_that_grows_too_large_is_cut_off(api: Front) -> None:
