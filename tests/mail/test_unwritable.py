@@ -37,3 +37,11 @@ async def test_only_an_answer_is_tried(post: PostOffice, sender: str) -> None:
         "select template from notifications where process_id = %(id)s and channel = 'EMAIL'", id=ticket["id"]
     )
     assert [each["template"] for each in mails] == ["ticket_reply"]
+
+
+async def test_its_tickets_are_found_by_it(post: PostOffice, sender: str) -> None:
+    ticket = await opened(post, sender)
+    for asked in (sender, sender.upper()):
+        found = await post.front.call("agent", "GET", "/api/tickets", params={"customerEmail": asked})
+        assert found.status_code == 200, found.text
+        assert [each["id"] for each in found.json()["data"]] == [ticket["id"]]
