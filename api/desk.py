@@ -13,6 +13,7 @@ from uuid_utils import compat
 
 from api.auth import Caller
 from api.fields import TicketFields, UnfitFields
+from api.listening import listening
 from api.merging import Merging
 from api.processes import Finished, Processes
 from api.schemas.sla.clocks import Adjustment
@@ -29,6 +30,7 @@ from db.attachments import files_known
 from db.engine import tenant_transaction
 from db.processes import recorded
 from db.tickets.reads import find_description, find_ticket, intake
+from db.tickets.relations import colleagues_at
 from domain.customers import ContactChannel
 from domain.ids import command_id, derived_id, fingerprint
 from domain.process import KeyReused, NotFound
@@ -67,6 +69,9 @@ class Desk:
         given = body.model_dump(exclude={"tenant_id", "template_id", "channel"}, exclude_unset=True)
         if "fields" in given:
             given["fields"] = (await self.fields.of(caller.tenant_id)).kept(given["fields"])
+        if given.get("cc"):
+            async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+                given |= await listening(connection, given["cc"])
         command = CreateTicket.model_validate(given | {"channel": channel})
         process_id, message = self.opening(command, caller, key, OPENING, mark)
         await self._refuse_unfit(await self.fields.faults(caller, body.fields), process_id, message, key)
@@ -106,6 +111,17 @@ class Desk:
     async def relate(self, ticket_id: UUID, command: Relate, caller: Caller, key: str | None, route: str) -> TicketView:
         """Link a ticket, or have somebody watch it or copied in, or end that."""
         message = self.message(command, caller, key, route, ticket_id, command)
+        receipt = await self.update(ticket_id, "relate", message, caller)
+        return await self._view(receipt, caller)
+
+    async def copy_in(self, ticket_id: UUID, address: str, caller: Caller, key: str | None) -> TicketView:
+        """Have an address hear what the customer is told; a colleague's has them watch."""
+        async with tenant_transaction(self.engine, caller.tenant_id) as connection:
+            watchers = list((await colleagues_at(connection, [address])).values())
+        asked = Relate(cc=address)
+        command = Relate(watcher_id=watchers[0]) if watchers else asked
+        # Whoever repeats it has asked for the same, whosever the address is by then.
+        message = self.message(command, caller, key, "POST cc", ticket_id, asked)
         receipt = await self.update(ticket_id, "relate", message, caller)
         return await self._view(receipt, caller)
 

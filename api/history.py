@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.schemas.comments import UndeliveredView
 from api.schemas.history import (
     CalendarEdit,
     Changed,
@@ -18,7 +19,9 @@ from api.schemas.history import (
     PromiseEnd,
     ProposalView,
 )
+from api.ticket_views import undelivered_views
 from db.tickets.history import edits_of, names_of, told_on
+from db.undelivered import list_undelivered
 from domain.identity import Actor
 from domain.sla.clocks import Clock
 from domain.tickets.clock_story import ClockChange, Edit
@@ -34,7 +37,15 @@ async def told(session: AsyncConnection, ticket_id: UUID, rows: Sequence[Row]) -
     """The decisions of a page by their revision."""
     recorded = {row["revision"]: read(row) for row in rows}
     known = await look_up(session, ticket_id, list(recorded.values()))
-    return {row["revision"]: view(row, tell(recorded[row["revision"]], known)) for row in rows}
+    lost = await list_undelivered(session, ticket_id)
+    return {
+        row["revision"]: view(
+            row,
+            tell(recorded[row["revision"]], known),
+            undelivered_views(each for each in lost if each["revision"] == row["revision"]),
+        )
+        for row in rows
+    }
 
 
 def read(row: Row) -> Recorded:
@@ -68,7 +79,7 @@ async def look_up(session: AsyncConnection, ticket_id: UUID, recorded: Sequence[
     return Known(await names_of(session, ids), edits, told_whom)
 
 
-def view(row: Row, story: Story) -> HistoryView:
+def view(row: Row, story: Story, undelivered: list[UndeliveredView]) -> HistoryView:
     """A decision as its readers see it."""
     changes: dict[str, Changed] = {to_camel(name): FieldChange(**change) for name, change in story.fields.items()}
     lists: dict[str, Changed] = {
@@ -86,6 +97,7 @@ def view(row: Row, story: Story) -> HistoryView:
         summary=story.summary,
         changes=changes | {name: entries for name, entries in lists.items() if entries},
         reason=reason_of(row["command"]),
+        undelivered=undelivered,
     )
 
 

@@ -98,8 +98,8 @@ async def unwatch_ticket(ticket_id: TicketId, user_id: PersonId, agent: Agent, a
 
 @router.post("/{ticket_id}/cc", response_model=TicketView, responses=REFUSED)
 async def copy_in(ticket_id: TicketId, body: CopyBody, agent: Agent, app: App, key: IdempotencyKey = None) -> Response:
-    """Have an address hear what the customer is told; who reads there may answer by mail."""
-    ticket = await app.desk.relate(ticket_id, Relate(cc=body.email), agent, key, "POST cc")
+    """Have an address hear what the customer is told; who reads there may answer by mail. A colleague watches the ticket instead."""
+    ticket = await app.desk.copy_in(ticket_id, body.email, agent, key)
     return reply(ticket, version=ticket.version)
 
 

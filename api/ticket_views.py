@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api.auth import Caller
 from api.schemas.attachments import FileView
-from api.schemas.comments import Author, CallView, CommentView, NewComment
+from api.schemas.comments import Author, CallView, CommentView, NewComment, UndeliveredView
 from api.schemas.tickets import SlaStanding, TicketView
 from domain.customers import ContactChannel
 from domain.identity import Actor
@@ -51,13 +51,24 @@ def file_views(rows: Iterable[Mapping[str, Any]]) -> list[FileView]:
     return [FileView.model_validate({name: row[name] for name in FileView.model_fields}, by_name=True) for row in rows]
 
 
-def comment_view(row: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> CommentView:
-    """A comment's row as its readers see it."""
+def undelivered_views(rows: Iterable[Mapping[str, Any]]) -> list[UndeliveredView]:
+    """The addresses that an answer did not reach, as the staff see them."""
+    return [
+        UndeliveredView.model_validate({name: row[name] for name in UndeliveredView.model_fields}, by_name=True)
+        for row in rows
+    ]
+
+
+def comment_view(
+    row: Mapping[str, Any], files: Sequence[Mapping[str, Any]], lost: Iterable[Mapping[str, Any]] = ()
+) -> CommentView:
+    """A comment's row as its readers see it; `lost` are the answers on its ticket that did not arrive, as far as they may know."""
     author = Author(id=row["author_id"], name=row["author_name"], role=row["author_role"])
     at = row["created_at"]
     shown = {name: row[name] for name in ("id", "ticket_id", "body", "internal", "channel", "automatic", "quoted")}
     called = row["call_direction"] is not None
     shown["attachments"] = file_views(files)
+    shown["undelivered"] = undelivered_views(each for each in lost if each["comment_id"] == row["id"])
     shown["call"] = CallView(direction=row["call_direction"], seconds=row["call_seconds"]) if called else None
     return CommentView.model_validate(
         shown | {"author": author, "created_at": at, "updated_at": at, "version": 1}, by_name=True

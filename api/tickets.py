@@ -23,6 +23,7 @@ from api.ticket_views import comment_view, ticket_view
 from db.attachments import attachments_of
 from db.tickets.history import list_history
 from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_tickets
+from db.undelivered import list_undelivered
 from domain.identity import Actor
 from domain.process import Forbidden, Invalid, KeyReused, NotFound, Stale
 from domain.tickets.fields import Definitions, looked_up
@@ -106,7 +107,8 @@ async def get_comments(
     start = (datetime.fromisoformat(seen[0]), UUID(seen[1])) if seen else None
     rows = await list_comments(session, caller.actor, ticket_id, start, page.count, oldest=oldest)
     files = await attachments_of(session, [row["id"] for row in rows])
-    return reply(page.page(rows, lambda row: comment_view(row, files[row["id"]]), sort))
+    lost = await list_undelivered(session, ticket_id) if caller.actor.staff else ()
+    return reply(page.page(rows, lambda row: comment_view(row, files[row["id"]], lost), sort))
 
 
 @router.get("/{ticket_id}/history", response_model=Page[HistoryView], responses=refusals(NotFound))

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 
 from db.statements import Statement
+from db.undelivered import GIVE_UP, given_up
 
 Connection = AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
@@ -88,13 +89,6 @@ HELD: Final = Statement(
     text("""
 update notifications set not_before = :at, leased_until = null, last_error = null, attempts = greatest(attempts - 1, 0)
 where id = :id and delivered_at is null and dead_at is null
-""")
-)
-DEAD: Final = Statement(
-    text("""
-update notifications
-set dead_at = clock_timestamp(), leased_until = null, last_error = :error, payload = payload - 'token'
-where (id = :id or digest_id = :id) and delivered_at is null and dead_at is null
 """)
 )
 
@@ -186,11 +180,11 @@ async def renew(pool: Pool, tenant_id: UUID, row_id: UUID, seconds: int) -> bool
 
 
 async def fail(pool: Pool, tenant_id: UUID, row_id: UUID, error: str, again_at: datetime | None) -> None:
-    """Say why a delivery failed: it is tried again, or never when there is no `again_at`."""
-    statement, values = DEAD, dict[str, Any](id=row_id, error=error)
-    if again_at is not None:
-        statement, values = LATER, {**values, "at": again_at}
-    await once(pool, tenant_id, statement, values)
+    """Say why a delivery failed: it is tried again, or never when there is no `again_at`, and of an answer the staff are told."""
+    if again_at is None:
+        await once(pool, tenant_id, GIVE_UP, given_up(row_id, error))
+    else:
+        await once(pool, tenant_id, LATER, {"id": row_id, "error": error, "at": again_at})
 
 
 async def once(pool: Pool, tenant_id: UUID, statement: Statement, values: Mapping[str, Any]) -> None:

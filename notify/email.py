@@ -3,16 +3,16 @@
 import re
 import secrets
 from email.utils import formataddr, formatdate
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import blake2b
 from quopri import encodestring
 from typing import Final
 
+from domain.mail.writable import wire_address
 from notify.attachments import mixed
 from notify.channel import Mail, Undeliverable
 from notify.headers import LONGEST_LINE, head, one_line, plain, plain_token, words
 
-ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 MESSAGE_ID: Final = re.compile(r"[!-;=?-~]{1,250}")
 LINE_ENDS: Final = re.compile(r"\r\n?|\n")
 
@@ -79,14 +79,9 @@ def named_address(name: str, address: str) -> str:
     return formataddr((name, address)) if plain(name) else f"{words(name)}\r\n <{address}>"
 
 
-@lru_cache(maxsize=4096)
 def plain_address(address: str) -> str:
-    """The address as every server takes it, its domain in ASCII. Raises Undeliverable."""
-    local, _, domain = address.rpartition("@")
-    try:
-        plain = f"{local}@{domain.encode('idna').decode()}"
-    except UnicodeError:
-        plain = ""
-    if not ADDRESS.fullmatch(plain):
+    """The address as every server takes it. Raises Undeliverable."""
+    plain = wire_address(address)
+    if plain is None:
         raise Undeliverable("The address cannot be written to.")
     return plain

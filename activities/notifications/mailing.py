@@ -11,6 +11,7 @@ from db.outbox import Pool, once, renew
 from db.suppressions import REFUSED
 from domain.mail.addresses import bounce_address, note_address, reply_address, staff_address
 from domain.mail.threads import references, root, topic
+from domain.mail.writable import made_up
 from domain.notifications.wording import Block, Choices
 from domain.notifications.wordings import wording_of
 from domain.ratings import survey_token
@@ -31,9 +32,6 @@ SURVEYED: Final = "ticket_resolved"
 Item = Mapping[str, Any]
 
 
-MADE_UP: Final = ".invalid"
-"""What imports give to people who have no address."""
-
 NOTES: Final = frozenset({"mentioned"})
 """Notices of what is said among the staff: an answer to one is a note too."""
 
@@ -52,7 +50,7 @@ class Mailing:
     async def send(self, item: Item, to: str, about: About, facts: Mapping[str, Any]) -> int | None:
         """Write and send. Raises Undelivered, Undeliverable for an address that gets no mail, and Settled when others have the row."""
         found = item["facts"]
-        if to.lower().endswith(MADE_UP):
+        if made_up(to):
             raise Undeliverable("The address is made up and has no mailbox (RFC 2606).")
         if found["suppressed"] is not None:
             raise Undeliverable(f"suppressed: {found['suppressed']}")

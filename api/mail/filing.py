@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.errors import Refused
+from api.listening import listening
 from api.mail.files import Kept, MailFiles
 from api.merging import Merging
 from api.processes import Finished, Processes
@@ -26,7 +27,7 @@ from domain.process import NotFound
 from domain.protocol import Message
 from domain.tickets.commands import AddComment, CreateTicket, Relate
 from domain.tickets.lifecycle import TicketFinal
-from domain.tickets.model import MOST_COPIES, Link, LinkKind, Ticket
+from domain.tickets.model import Link, LinkKind, Ticket
 
 LONGEST: Final = 100_000
 """Characters of a description, a comment, and of what one quotes."""
@@ -196,35 +197,32 @@ class Filing:
         return await self.files.keep(letter.tenant_id, letter.id, letter.row["raw"], mail, texts)
 
     async def _surroundings(self, plan: Open, letter: Letter) -> tuple[dict[str, Any], InboundMail]:
-        """What the mailbox gives its tickets, and who is copied in: everybody to whom the mail went, but our own mailboxes."""
+        """What the mailbox gives its tickets, and who hears of them: everybody to whom the mail went, but our own mailboxes."""
         mail = letter.mail
         async with tenant_transaction(self.engine, letter.tenant_id) as connection:
             mailbox = await find_mailbox(connection, letter.row["mailbox_id"])
             ours = await list_addresses(connection)
-        given: dict[str, Any] = {"mailbox_id": letter.row["mailbox_id"]}
-        for name in ("team_id", "category"):
-            if mailbox is not None and mailbox[name] is not None:
-                given[name] = mailbox[name]
-        others = (each.address for each in (*mail.to, *mail.cc))
-        copies = [each for each in dict.fromkeys(others) if plain(each) not in ours and each != plan.customer_email]
-        if copies and mail.machine is None:
-            given["cc"] = tuple(copies[:MOST_COPIES])
+            given: dict[str, Any] = {"mailbox_id": letter.row["mailbox_id"]}
+            for name in ("team_id", "category"):
+                if mailbox is not None and mailbox[name] is not None:
+                    given[name] = mailbox[name]
+            others = (each.address for each in (*mail.to, *mail.cc))
+            copies = [each for each in dict.fromkeys(others) if plain(each) not in ours and each != plan.customer_email]
+            if copies and mail.machine is None:
+                given |= await listening(connection, copies)
         return given, mail
 
     async def _old(self, letter: Letter, ticket_id: UUID) -> dict[str, Any]:
         """What a ticket takes over from the one that it follows."""
         async with tenant_transaction(self.engine, letter.tenant_id) as connection:
             old = await find_ticket(connection, SYSTEM, ticket_id)
-        if old is None:
-            return {}
-        author = letter.mail.sender.address if letter.mail.sender else ""
-        cc = (*old["cc"], *([author] if author and author != old["customer_email"].lower() else ()))
+            if old is None:
+                return {}
+            author = letter.mail.sender.address if letter.mail.sender else ""
+            cc = (*old["cc"], *([author] if author and author != old["customer_email"].lower() else ()))
+            heard = await listening(connection, tuple(dict.fromkeys(cc)))
         taken = {name: old[name] for name in ("customer_email", "subject", "priority", "severity", "category")}
-        return taken | {
-            "description": f"Follow-up to SUP-{old['number']}.",
-            "follow_up_of": ticket_id,
-            "cc": tuple(dict.fromkeys(cc))[:MOST_COPIES],
-        }
+        return taken | heard | {"description": f"Follow-up to SUP-{old['number']}.", "follow_up_of": ticket_id}
 
     async def _instant(self, letter: Letter, ticket_id: UUID) -> dict[str, datetime]:
         """When it came, if that was longer ago than what a decision takes for now; never before its ticket, or after now."""

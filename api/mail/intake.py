@@ -17,7 +17,7 @@ from api.mail.clerk import Clerk, NotYet
 from api.mail.filing import Done, Filing, Letter, Replanned
 from api.mail.receiving import Receiving, read
 from api.runner import LeaseLost
-from db import inbound, suppressions
+from db import inbound, suppressions, undelivered
 from db.engine import tenant_transaction
 from db.inbound import Leased
 from db.mail_threads import confirm, note
@@ -223,9 +223,12 @@ class Intake:
         self.counts.settled.labels(park.reason.value).inc()
 
     async def _park(self, connection: Any, mail_id: UUID, lease_id: UUID, park: Park) -> None:
-        """Leave it for somebody to look at; an address to which nothing gets through is written to no more."""
+        """Leave it for somebody to look at; an address to which nothing gets through is written to no more, and of an answer that
+        came back the staff hear."""
         if park.suppress is not None:
             await suppressions.add(connection, park.suppress.address, "bounced", park.suppress.status)
+        if park.came_back is not None:
+            await undelivered.bounced(connection, park.came_back.notice, park.came_back.status)
         values = {"reason": park.reason, "detail": park.detail[:1000], "ticket_id": park.ticket_id, "plan": None}
         if not await inbound.settle(connection, mail_id, lease_id, state="PARKED", **values):
             raise LeaseLost

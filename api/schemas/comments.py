@@ -1,5 +1,6 @@
 """Comments and calls on the wire."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -89,11 +90,19 @@ class CallView(View):
     seconds: int
 
 
+class UndeliveredView(View):
+    """An address that an answer did not reach: it was given up then, or came back."""
+
+    address: str
+    at: datetime
+    reason: str
+
+
 class CommentView(Resource):
     """A comment. On a final ticket a customer's comment opens a follow-up: `ticketId` is then the new ticket's.
 
     On a ticket that was merged it lands on the other one. `quoted` is what a mail quoted, folded away; `automatic` was written
-    by a machine.
+    by a machine. `undelivered` is for the staff: whom it did not reach, and why; what gets through by a repeat is no longer there.
     """
 
     ticket_id: UUID
@@ -105,6 +114,7 @@ class CommentView(Resource):
     quoted: str | None
     call: CallView | None
     attachments: list[FileView]
+    undelivered: list[UndeliveredView] = []
 
 
 class CommentOrder(StrEnum):

@@ -19,6 +19,10 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
@@ -156,6 +160,20 @@ Skills = Annotated[
 """What somebody is able to do, or a ticket needs: folded where it is written, for the database compares without knowing how."""
 
 Email = Annotated[EmailStr, BeforeValidator(_plain_address), Field(max_length=254)]
+EMAIL: Final[TypeAdapter[str]] = TypeAdapter(Email)
+
+
+def _as_kept(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return EMAIL.validate_python(value)
+    except ValidationError:
+        return validate(value)
+
+
+KnownEmail = Annotated[
+    str, StringConstraints(min_length=1, max_length=254), AfterValidator(storable), WrapValidator(_as_kept)
+]
+"""An address to look for. Mail comes from more addresses than anybody may be given here; what is a good one is spelled as it is kept."""
 
 Day = Annotated[date, BeforeValidator(_day)]
 """A calendar day."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from api.schemas.comments import UndeliveredView
 from api.schemas.common import Money, View
 from domain.sla.clocks import ClockKind, ClockState
 from domain.tickets.clock_story import Why
@@ -119,3 +120,4 @@ class HistoryView(View):
         examples=[{"priority": {"before": "LOW", "after": "HIGH"}}],
     )
     reason: str | None
+    undelivered: list[UndeliveredView] = Field(description="Whom what was said or resolved here did not reach by mail.")

@@ -21,6 +21,7 @@ from api.schemas.common import (
     Email,
     Instant,
     JsonObject,
+    KnownEmail,
     OwnTenant,
     Resource,
     SearchText,
@@ -263,7 +264,7 @@ class TicketQuery(Body):
             " one key: any of them; several keys: all of them.",
         ),
     ] = []
-    customer_email: Email | None = None
+    customer_email: KnownEmail | None = None
     sla_state: Annotated[
         list[SlaState],
         Field(

@@ -10,7 +10,7 @@ from domain.mail.authentication import Verdict, verdict
 from domain.mail.facts import Candidate, Facts, User
 from domain.mail.message import InboundMail
 from domain.mail.people import Person
-from domain.mail.plans import Append, Open, Park, Reason, Same, Suppression
+from domain.mail.plans import Append, CameBack, Open, Park, Reason, Same, Suppression
 from domain.tickets.model import Status
 
 ORDERS: Final[Mapping[str, Status | None]] = {
@@ -88,11 +88,16 @@ def bounced(mail: InboundMail, facts: Facts) -> Park | None:
         return None
     hard = next((each for each in (mail.bounce.deliveries if mail.bounce else ()) if each.hard), None)
     told = next(iter(mail.bounce.deliveries), None) if mail.bounce else None
-    suppress = None
-    if notice is not None and notice.signed and notice.address is not None and hard is not None:
-        suppress = Suppression(address=notice.address, status=hard.status)
+    failed = next((each for each in (mail.bounce.deliveries if mail.bounce else ()) if each.failed), None)
+    suppress = came_back = None
+    if notice is not None and notice.signed:
+        if notice.address is not None and hard is not None:
+            suppress = Suppression(address=notice.address, status=hard.status)
+        if failed is not None:
+            came_back = CameBack(notice=notice.id, status=(hard or failed).status)
     detail = f"{told.recipient}: {told.action} {told.status}".strip() if told else "A server reports on a mail of ours."
-    return Park(reason=Reason.BOUNCE, detail=detail, ticket_id=notice.ticket_id if notice else None, suppress=suppress)
+    ticket_id = notice.ticket_id if notice else None
+    return Park(reason=Reason.BOUNCE, detail=detail, ticket_id=ticket_id, suppress=suppress, came_back=came_back)
 
 
 def tied(facts: Facts) -> tuple[Candidate | None, Tie | None]:

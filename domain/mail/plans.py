@@ -31,6 +31,13 @@ class Suppression(Frozen):
     status: str
 
 
+class CameBack(Frozen):
+    """A mail of ours that did not arrive, as a server says that had it."""
+
+    notice: UUID
+    status: str
+
+
 class Park(Frozen):
     """Leave it for somebody to look at."""
 
@@ -39,6 +46,7 @@ class Park(Frozen):
     detail: str
     ticket_id: UUID | None = None
     suppress: Suppression | None = None
+    came_back: CameBack | None = None
 
 
 class Open(Frozen):

@@ -38,9 +38,14 @@ class Delivery:
     status: str
 
     @property
+    def failed(self) -> bool:
+        """Whether this mail was given up."""
+        return self.action == "failed"
+
+    @property
     def hard(self) -> bool:
         """Whether no mail will ever get there, this one or another."""
-        return self.action == "failed" and self.status in GONE
+        return self.failed and self.status in GONE
 
 
 @dataclass(frozen=True)

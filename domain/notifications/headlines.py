@@ -7,6 +7,7 @@ from typing import Any, Final
 HEADLINES: Final[Mapping[str, str]] = {
     "ticket_assigned": "Assigned to you: {subject}",
     "ticket_reply": "{subject}",
+    "answer_undelivered": "{answer} did not reach {address}: {reason}",
     "customer_replied": "The customer replied: {subject}",
     "ticket_resolved": "{subject}",
     "ticket_closed": "{subject}",
@@ -44,7 +45,12 @@ def progress(facts: Mapping[str, Any]) -> str:
     return "is due soon" if percent is None else f"has used {percent} % of its time"
 
 
-DERIVED: Final = {"reminder": reminder, "progress": progress}
+def answer(facts: Mapping[str, Any]) -> str:
+    """What did not arrive, and whose it was: not everybody who is told has written it."""
+    return f"{'Your' if facts.get('own') else 'The'} {facts.get('what')}"
+
+
+DERIVED: Final = {"reminder": reminder, "progress": progress, "answer": answer}
 """Names in braces that no payload holds."""
 
 

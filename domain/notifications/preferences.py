@@ -16,7 +16,9 @@ PERSONAL: Final = (Channel.EMAIL, Channel.IN_APP, Channel.SLACK)
 URGENT: Final = frozenset({"page"})
 """Templates that reach a person at once and everywhere, whatever the person prefers."""
 
-SEEN_TO: Final = URGENT | frozenset({"escalated", "sla_warning", "sla_breached", "customer_replied", "ticket_absorbed"})
+SEEN_TO: Final = URGENT | frozenset(
+    {"escalated", "sla_warning", "sla_breached", "customer_replied", "ticket_absorbed", "answer_undelivered"}
+)
 """What somebody must see to, whoever that is."""
 
 DIRECT: Final = URGENT | frozenset({"invitation", "password_reset", "digest"})

@@ -37,8 +37,8 @@ class NewTicketFields(Command):
 class CreateTicket(NewTicketFields):
     """Open a ticket. `opening` is the first public comment of a follow-up.
 
-    `automatic` marks what a machine wrote: nobody acknowledges it. `quoted` is the folded part of a mail,
-    `linked` are tickets that the same message opened in other mailboxes.
+    `automatic` marks what a machine wrote: nobody acknowledges it. `quoted` is the folded part of a mail, `watchers` are of the
+    staff and were copied in, `linked` are tickets that the same message opened in other mailboxes.
     """
 
     type: Literal["create"] = "create"
@@ -48,6 +48,7 @@ class CreateTicket(NewTicketFields):
     automatic: bool = False
     quoted: str | None = None
     linked: tuple[UUID, ...] = ()
+    watchers: tuple[UUID, ...] = ()
 
 
 class ImportedComment(Frozen):

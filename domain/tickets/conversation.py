@@ -9,7 +9,7 @@ from domain.tickets import escalations
 from domain.tickets.access import joins, sees
 from domain.tickets.clocks import answered, asked, follow, owe_an_answer
 from domain.tickets.commands import AddComment
-from domain.tickets.draft import Draft, Event
+from domain.tickets.draft import ANSWER, Draft, Event
 from domain.tickets.due import fall_due
 from domain.tickets.lifecycle import FINAL, TicketFinal, deadlines, moved
 from domain.tickets.model import Status, Ticket
@@ -79,8 +79,8 @@ def said(draft: Draft, command: AddComment, at: datetime, *, answer: bool) -> No
     names = {"commentId": str(command.comment_id)}
     if not command.internal and command.call is None:
         if not in_chat(draft.ticket, at):
-            draft.tell_customer("ticket_reply", **names)
-        draft.tell_copied("ticket_reply", **names)
+            draft.tell_customer(ANSWER, **names)
+        draft.tell_copied(ANSWER, **names)
         draft.tell_watchers("ticket_watched", **names)
     elif command.internal:
         for person in command.mentions:

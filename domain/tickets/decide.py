@@ -32,7 +32,7 @@ from domain.tickets.merging import absorb, merge
 from domain.tickets.model import Link, LinkKind, Status, Ticket
 from domain.tickets.outcome import PATCHED, conclude
 from domain.tickets.queueing import assign, enqueue, given_back, route, transferred
-from domain.tickets.relations import copy_in, relate
+from domain.tickets.relations import copy_in, relate, watch
 from domain.tickets.surroundings import Surroundings
 
 MOST_TAGS: Final = 50
@@ -133,6 +133,7 @@ def create(command: CreateTicket, event: Event, around: Surroundings, ticket_id:
     )
     draft = Draft(ticket, event, around)
     copy_in(draft, command.cc)
+    watch(draft, *command.watchers)
     draft.tell_assignee("ticket_assigned")
     route(draft)
     begin(draft, event.at)

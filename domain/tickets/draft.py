@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from domain.identity import SYSTEM, Actor
+from domain.mail.writable import writable
 from domain.process import Announcement, Channel, DeadlineState, Notice, Settlement
 from domain.sla.clocks import Clock, ClockKind, ClockState
 from domain.tickets.model import Ticket
@@ -19,6 +20,10 @@ ENDS: Final = {
     ClockState.CANCELLED: DeadlineState.CANCELLED,
 }
 """How the ledger calls the end of a clock."""
+
+
+ANSWER: Final = "ticket_reply"
+"""What one of the staff writes: where it cannot go, they must hear of that."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,9 @@ class Draft:
             self.notices.append(notice)
 
     def tell_customer(self, template: str, rung: str | None = None, **payload: Any) -> None:
-        """Tell the customer by mail."""
-        self.tell(template, self.ticket.customer_email, Channel.EMAIL, rung, **payload)
+        """Tell the customer by mail. What Summit says by itself is not even tried where no mail can go: anybody can write from there."""
+        if template == ANSWER or writable(self.ticket.customer_email):
+            self.tell(template, self.ticket.customer_email, Channel.EMAIL, rung, **payload)
 
     def tell_copied(self, template: str, **payload: Any) -> None:
         """Tell those who are copied in what the customer is told; who wrote it knows."""

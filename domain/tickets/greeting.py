@@ -5,7 +5,6 @@ from typing import Final
 
 from domain.customers import ContactChannel
 from domain.mail.threads import topic
-from domain.process import Channel
 from domain.sla.clocks import ClockKind, last_due
 from domain.tickets.commands import CreateTicket
 from domain.tickets.draft import Draft
@@ -42,10 +41,8 @@ def acknowledge(draft: Draft, command: CreateTicket) -> None:
         opens = None if is_open else table.reach(draft.event.at, timedelta())
         due = last_due(clock, around.terms.tables)
         zone = table.time_zone
-    draft.tell(
+    draft.tell_customer(
         ACKNOWLEDGED,
-        ticket.customer_email,
-        Channel.EMAIL,
         subjectKey=subject_key(ticket.subject),
         open=is_open,
         opensAt=opens.isoformat() if opens else None,

@@ -10,6 +10,7 @@ from sqlalchemy import TextClause
 
 from db.mail_facts import REFERRED, WHO
 from db.statements import DIALECT
+from db.tickets.relations import COLLEAGUES_AT
 from tests.api.exempt import Rows
 
 CROWD = """
@@ -36,8 +37,9 @@ def seen(rows: Rows, tenant: UUID, query: TextClause, *values: Any, explain: boo
     [
         (WHO, ["shop.example", "casey@shop.example", uuid.uuid4()]),
         (REFERRED, [[uuid.uuid4()], ["a@b.example"], uuid.uuid4()]),
+        (COLLEAGUES_AT, [["casey@shop.example"]]),
     ],
-    ids=["who wrote it", "what it refers to"],
+    ids=["who wrote it", "what it refers to", "who is copied in"],
 )
 async def test_people_are_found_without_reading_them_all(rows: Rows, query: TextClause, values: list[Any]) -> None:
     rows.connection.execute(CROWD, (rows.mine,))

@@ -6,12 +6,13 @@ from uuid import UUID
 import pytest
 
 from domain.customers import ContactChannel
-from domain.identity import SYSTEM
-from domain.process import Forbidden, Invalid
-from domain.tickets.commands import ApplyMacro, ChangeTicket, ImportTicket, Relate
+from domain.identity import SYSTEM, Actor, Role
+from domain.process import Forbidden, Invalid, Wake
+from domain.tickets.commands import ApplyMacro, ChangeTicket, ImportTicket, Merge, Relate
 from domain.tickets.conversation import REOPENS_BY_MAIL, UnknownFile
 from domain.tickets.greeting import subject_key
 from domain.tickets.model import MOST_LINKS, Call, Direction, Link, LinkKind, Policy, Priority, Status
+from domain.tickets.surroundings import Target
 from tests.domain.tickets import AGENT, CUSTOMER, SOMEBODY, START, TICKET_ID, after, creation, move, reply, ticket, told
 
 OTHER = UUID(int=0x07)
@@ -210,6 +211,24 @@ def test_d20_machines_and_those_who_were_told_often_enough_are_not_told(
 def test_d20_nine_earlier_acknowledgements_leave_room_for_a_tenth() -> None:
     decision = after(creation(channel=EMAIL), by=CUSTOMER, greeted_subject=1, greeted_sender=9)
     assert told(decision) == [("ticket_received", CUSTOMER.email)]
+
+
+@pytest.mark.parametrize(
+    "address", ["user@[127.0.0.1]", '"quoted local"@example.org', "ünï@exämple.org", "a@b.invalid"]
+)
+def test_where_no_mail_can_go_only_an_answer_is_tried(address: str) -> None:
+    outsider = Actor(id=None, role=Role.CUSTOMER, name="Out", email=address)
+    asked = after(creation(customer_email=address, channel=EMAIL), by=outsider)
+    assert told(asked) == []
+    resolved = after(move(Status.RESOLVED), asked.state).state
+    quiet = [
+        after(move(Status.RESOLVED), asked.state),
+        after(Merge(into_id=OTHER), asked.state, target=Target(id=OTHER, number=7, status=Status.OPEN)),
+        after(Wake(), resolved, START + timedelta(days=400)),
+        after(Wake(), ticket(Status.PENDING_CUSTOMER, customer_email=address), START + timedelta(days=400)),
+    ]
+    assert [told(each) for each in quiet] == [[]] * 4
+    assert told(after(reply(), asked.state)) == [("ticket_reply", address)]
 
 
 def test_the_staff_are_not_told_of_what_they_record() -> None:

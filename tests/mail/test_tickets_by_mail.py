@@ -56,9 +56,9 @@ async def test_an_answer_on_a_ticket_that_is_over_opens_one_that_follows_it(post
 
 
 async def test_an_answer_on_a_merged_ticket_lands_with_its_files_where_it_was_merged_into(post: PostOffice) -> None:
-    sender, other = fresh(), fresh("other")
+    sender = fresh()
     mail, source = await post.opened(sender=sender)
-    _, target = await post.opened(sender=other)
+    _, target = await post.opened(sender=sender, subject="The same again")
     merged = await post.front.call("agent", "POST", f"/api/tickets/{source['id']}/merge", json={"intoId": target["id"]})
     assert merged.status_code == 200, merged.text
     [row] = await post.send(answer(mail, "Still.", sender=sender, files={"a.bin": b"\0"}))

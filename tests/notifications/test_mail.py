@@ -126,7 +126,7 @@ async def test_what_cannot_be_sent_is_given_up_with_its_reason(room: Mailroom) -
     for row, reason in posted.items():
         found = await room.row(row)
         assert (found["last_error"], found["dead_at"] is not None) == (reason, True)
-    assert room.mail.taken == []
+    assert all("did not reach" in subject for subject in subjects(room.mail.taken))
 
 
 async def test_what_sets_a_password_leaves_the_database_with_the_mail(room: Mailroom) -> None:

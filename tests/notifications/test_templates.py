@@ -36,6 +36,13 @@ PASSWORD = {
 FACTS: dict[str, dict[str, Any]] = {
     "ticket_assigned": {},
     "customer_replied": COMMENT,
+    "answer_undelivered": {
+        **COMMENT,
+        "address": "casey@shop.example",
+        "reason": "The mail came back (5.1.1).",
+        "own": True,
+        "what": "answer",
+    },
     "low_rating": {"score": 1, "customer": "Casey", "remark": "Nobody <i>cared</i>"},
     "sla_warning": {**CLOCK, "percent": 75},
     "sla_breached": {**CLOCK, "cause": "POLICY_CHANGE"},
@@ -51,6 +58,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "digest": {"count": 2, "lines": ["[SUP-1] a", "[SUP-2] b"]},
 }
 SAID = {
+    "answer_undelivered": "Your answer on SUP-1042 did not reach casey@shop.example.",
     "low_rating": "rated 1 of 5 by Casey",
     "sla_breached": "First response of SUP-1042 is breached: the deadline was 2026-03-01 09:00 UTC.",
     "sla_warning": "First response of SUP-1042 has used 75 % of its time.",

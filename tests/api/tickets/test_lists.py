@@ -112,6 +112,24 @@ async def test_each_filter_narrows_to_its_values(office: Office) -> None:
         assert await office.listed(tag=tag, **{name: value}) == [other], name
 
 
+@pytest.mark.parametrize("asked", ["", "x" * 255, "a\0@b.example"])
+async def test_what_is_no_text_of_an_address_is_refused(office: Office, asked: str) -> None:
+    response = await office.call("agent", "GET", "/api/tickets", params={"customerEmail": asked})
+    assert response.status_code == 422, response.text
+
+
+@pytest.mark.parametrize("asked", ["a@b", '"quoted local"@example.org', "user@[127.0.0.1]", "nobody", "x@shop.invalid"])
+async def test_any_address_can_be_looked_for(office: Office, asked: str) -> None:
+    assert await office.listed(customerEmail=asked) == []
+
+
+async def test_a_good_address_is_looked_for_as_it_is_kept(office: Office) -> None:
+    mark = fresh()
+    ticket = await office.opened(customerEmail=f"{mark}@xn--bcher-kva.example")
+    for asked in (f"{mark}@xn--bcher-kva.example", f"{mark}@BÜCHER.example"):
+        assert [each["id"] for each in await office.listed(customerEmail=asked)] == [ticket["id"]]
+
+
 async def test_several_values_of_a_filter_mean_any_of_them(office: Office) -> None:
     tag = fresh()
     for priority in ("LOW", "HIGH", "URGENT"):

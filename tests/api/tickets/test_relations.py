@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.front import places, problem, some_id
-from tests.api.tickets.office import Office, path
+from tests.api.tickets.office import Office, fresh, path
 
 
 async def test_a_link_is_seen_from_both_ends_and_can_be_taken_away(office: Office) -> None:
@@ -80,6 +80,21 @@ async def test_an_address_is_copied_in_and_left_out(office: Office) -> None:
     out = (await office.call("agent", "DELETE", path(ticket) + "/cc/boss@shop.example")).json()
     assert out["cc"] == []
     problem(await office.call("agent", "DELETE", path(ticket) + "/cc/nonsense"), 422, "invalid")
+
+
+async def test_a_colleague_who_is_copied_in_watches_instead(office: Office) -> None:
+    lead = str(office.front.seed.users["lead"])
+    ticket = await office.opened()
+    headers = {"Idempotency-Key": fresh()}
+    for _ in range(2):
+        body = {"email": "Lead@acme-support.example"}
+        copied = await office.call("agent", "POST", path(ticket) + "/cc", json=body, headers=headers)
+        assert (copied.json()["cc"], copied.json()["watchers"]) == ([], [lead])
+    told = ["lead@acme-support.example", "boss@shop.example", "admin@globex.example"]
+    opened = await office.opened(cc=told, customerEmail=f"{fresh()}@shop.example")
+    assert (opened["cc"], opened["watchers"]) == (told[1:], [lead])
+    other = await office.opened(cc=["customer@example.com"], customerEmail=f"{fresh()}@shop.example")
+    assert (other["cc"], other["watchers"]) == (["customer@example.com"], [])
 
 
 async def test_who_is_named_in_a_note_watches_from_then_on(office: Office) -> None:

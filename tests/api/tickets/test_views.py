@@ -65,7 +65,7 @@ async def test_filters_are_judged_as_the_list_judges_them(office: Office) -> Non
         "assigneeId": ["him"],
         "accountId": "x",
         "createdFrom": "2026-01-01",
-        "customerEmail": "x",
+        "customerEmail": "x" * 255,
         "q": 5,
         "field": ["x"],
         "limit": 5,
