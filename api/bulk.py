@@ -11,8 +11,8 @@ from starlette.responses import Response
 from api.constraints import UnknownReference
 from api.dependencies import Agent, App, Session
 from api.errors import Refused, refusals
-from api.fields import UnfitFields
 from api.jobs import accept
+from api.kept_fields import UnfitFields
 from api.processes import Broken, Finished, Processes
 from api.records import Once, refuse_unknown
 from api.routing import Area

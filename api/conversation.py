@@ -11,8 +11,8 @@ from api.desk import Desk
 from api.errors import Refused
 from api.processes import Finished
 from api.schemas.comments import CommentView, NewCall, NewComment
+from api.shown_tickets import file_views, said_view
 from api.ticket_kind import TICKET
-from api.ticket_views import file_views, said_view
 from db.attachments import attachments_of
 from db.engine import tenant_transaction
 from db.tickets.relations import colleagues_called

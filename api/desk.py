@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils import compat
 
 from api.auth import Caller
-from api.fields import TicketFields, UnfitFields
+from api.kept_fields import TicketFields, UnfitFields
 from api.listening import listening
 from api.merging import Merging
 from api.processes import Finished, Processes
@@ -23,9 +23,9 @@ from api.schemas.tickets import (
     TicketPatch,
     TicketView,
 )
+from api.shown_tickets import from_receipt
 from api.templating import Templating
 from api.ticket_kind import TICKET
-from api.ticket_views import from_receipt
 from db.attachments import files_known
 from db.engine import tenant_transaction
 from db.processes import recorded

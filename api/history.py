@@ -19,7 +19,7 @@ from api.schemas.history import (
     PromiseEnd,
     ProposalView,
 )
-from api.ticket_views import undelivered_views
+from api.shown_tickets import undelivered_views
 from db.tickets.history import edits_of, names_of, told_on
 from db.undelivered import list_undelivered
 from domain.identity import Actor

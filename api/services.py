@@ -12,8 +12,8 @@ from api.auth import Directory, Passwords, Tokens, derive_key
 from api.confirmations import Confirmations
 from api.conversation import Conversation
 from api.desk import Desk
-from api.fields import TicketFields
 from api.gate import Gate
+from api.kept_fields import TicketFields
 from api.keyring import KeyRing
 from api.limits import Limits, make_limits
 from api.live import Live

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.auth import Caller
-from api.fields import TicketFields, UnfitFields
+from api.kept_fields import TicketFields, UnfitFields
 from api.problems import camel
 from api.schemas.ticket_templates import ME, TemplateChanges
 from api.schemas.tickets import NewTicket

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.constraints import NameTaken, UnknownReference
 from api.dependencies import Agent, App, IdempotencyKey, IfMatch, Lead, PageQuery, Session
 from api.errors import refusals
-from api.fields import UnfitFields
+from api.kept_fields import UnfitFields
 from api.paging import Page
 from api.problems import camel
 from api.records import Once, fresh, new_id, refuse_unknown

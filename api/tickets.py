@@ -19,7 +19,7 @@ from api.routing import Area
 from api.schemas.comments import CommentOrder, CommentView, NewComment
 from api.schemas.history import HistoryView
 from api.schemas.tickets import NewTicket, TicketPatch, TicketQuery, TicketView
-from api.ticket_views import comment_view, ticket_view
+from api.shown_tickets import comment_view, ticket_view
 from db.attachments import attachments_of
 from db.tickets.history import list_history
 from db.tickets.reads import TicketFilters, find_ticket, list_comments, list_tickets

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from api.fields import BELIEVED_SECONDS
+from api.kept_fields import BELIEVED_SECONDS
 from cli.imports.model import Account, Options, Person, Source, Team
 from db.engine import tenant_transaction
 from db.imports import (

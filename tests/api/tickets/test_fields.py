@@ -239,7 +239,7 @@ async def test_definitions_that_were_read_before_a_change_are_not_kept_after_it(
         return found
 
     fields.kept.clear()
-    monkeypatch.setattr("api.fields.definitions", slowly)
+    monkeypatch.setattr("api.kept_fields.definitions", slowly)
     before = asyncio.create_task(fields.of(tenant))
     await read.wait()
     await defined(shop, "region")
