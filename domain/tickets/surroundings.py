@@ -45,7 +45,7 @@ class Target(Frozen):
     number: int
     status: Status
     account_id: UUID | None = None
-    customer_email: str = ""
+    customer_email: str
 
 
 class Surroundings(Frozen):

@@ -221,9 +221,10 @@ def test_where_no_mail_can_go_only_an_answer_is_tried(address: str) -> None:
     asked = after(creation(customer_email=address, channel=EMAIL), by=outsider)
     assert told(asked) == []
     resolved = after(move(Status.RESOLVED), asked.state).state
+    alike = Target(id=OTHER, number=7, status=Status.OPEN, customer_email=address)
     quiet = [
         after(move(Status.RESOLVED), asked.state),
-        after(Merge(into_id=OTHER), asked.state, target=Target(id=OTHER, number=7, status=Status.OPEN)),
+        after(Merge(into_id=OTHER), asked.state, target=alike),
         after(Wake(), resolved, START + timedelta(days=400)),
         after(Wake(), ticket(Status.PENDING_CUSTOMER, customer_email=address), START + timedelta(days=400)),
     ]
