@@ -79,6 +79,11 @@ class Rows:
         self.connection.execute(NOTICE, {**row, "due": LONG_AGO, **ends, **values})
         return notice
 
+    def agent(self) -> UUID:
+        """An agent of the tenant who is at work, whatever other tests have made of theirs."""
+        query = "select id from users where tenant_id = %s and role = 'AGENT' and active and available order by created_at limit 1"
+        return UUID(str(self.one(query, self.mine)))
+
     def one(self, query: str, *values: Any) -> Any:
         """What the owner gets for a query that answers one value."""
         found = self.connection.execute(query, values).fetchone()

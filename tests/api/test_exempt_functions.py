@@ -146,7 +146,7 @@ async def test_measures_tell_no_tenant_apart(rows: Rows) -> None:
 async def test_queues_are_drained_where_somebody_waits_and_somebody_has_room(rows: Rows) -> None:
     ends = ["delete from jobs where kind = 'DRAIN'"]
     team, full, idle = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
-    agent = rows.one("select id from users where tenant_id = %s and role = 'AGENT' limit 1", rows.mine)
+    agent = rows.agent()
     for statement in ends:
         rows.connection.execute(statement)
     for each in (team, full, idle):
@@ -181,7 +181,7 @@ async def test_the_teams_where_somebody_waits_are_told_whosever_they_are_and_not
             (place, waiting),
         )
     by_hand, taken, over, unsent = others
-    agent = rows.one("select id from users where tenant_id = %s and role = 'AGENT' limit 1", rows.mine)
+    agent = rows.agent()
     for change, place in (
         ("""route = '{"method": "MANUAL"}'""", by_hand),
         (f"assignee_id = '{agent}'", taken),

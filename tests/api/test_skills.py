@@ -72,12 +72,14 @@ class Line:
 def line(rows: Rows) -> Line:
     """Somebody waits, and somebody has room."""
     team = uuid4()
-    agent = rows.one("select id from users where tenant_id = %s and role = 'AGENT' limit 1", rows.mine)
+    agent = rows.agent()
     rows.connection.execute("insert into teams (id, tenant_id, name) values (%s, %s, 'T')", (team, rows.mine))
     rows.connection.execute(
         "insert into team_members (tenant_id, team_id, user_id) values (%s, %s, %s)", (rows.mine, team, agent)
     )
-    rows.connection.execute("update users set capacity = 10000, available = true where id = %s", (agent,))
+    rows.connection.execute(
+        "update users set active = true, available = true, capacity = 10000 where id = %s", (agent,)
+    )
     rows.connection.execute("update support_tickets set team_id = %s where id = %s", (team, rows.ticket()))
     return Line(rows, team, agent)
 
