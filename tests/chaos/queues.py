@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
@@ -25,7 +26,11 @@ select count(*) as n from support_tickets
 where team_id = %s and assignee_id is null and status not in ('RESOLVED', 'CLOSED', 'CANCELLED')
 """
 TAKEN: Final = """
-select id, created_at, assignee_id is not null as taken from support_tickets where team_id = %s order by created_at, id
+select s.id, s.assignee_id is not null as taken,
+  (select min(h.decided_at) from ticket_history h where h.process_id = s.id) as joined_at,
+  (select min(h.decided_at) from ticket_history h
+   where h.process_id = s.id and h.snapshot -> 'state' ->> 'assignee_id' is not null) as taken_at
+from support_tickets s where s.team_id = %s order by s.created_at, s.id
 """
 HALF_MERGED: Final = """
 select s.id from support_tickets s
@@ -154,8 +159,15 @@ async def waits_for(installation: Installation, team: str, count: int) -> float 
 
 
 async def in_order(installation: Installation, team: str) -> Finding:
-    """Whoever waits was opened after all who were taken."""
+    """Nobody was taken while somebody older waited. What was decided later, for a piece was dead, has not waited before that."""
     rows = await installation.rows(TAKEN, team)
-    first = next((n for n, row in enumerate(rows) if not row["taken"]), len(rows))
-    overtaking = [str(row["id"]) for row in rows[first:] if row["taken"]]
+    waiting: list[datetime] = []
+    overtaking = []
+    for row in rows:
+        if not row["taken"]:
+            waiting.append(row["joined_at"])
+        elif waiting and min(waiting) < row["taken_at"]:
+            overtaking.append(
+                f"{row['id']} was taken at {row['taken_at']:%T.%f}, somebody older joined at {min(waiting):%T.%f}"
+            )
     return Finding("nobody overtakes in a queue", len(rows), overtaking)
